@@ -1,0 +1,169 @@
+//! Settings of connectors as tables: one table drives the parser, the schema, the catalogue and the docs.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+/// One key of a store's entry under `secrets:`.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The key, in `snake_case`.
+    pub key: &'static str,
+    /// Other spellings that are read, for files written for earlier packages.
+    pub aliases: &'static [&'static str],
+    /// What the key holds.
+    pub kind: SettingKind,
+    /// The default, as documentation shows it; none if the setting has no fixed default.
+    pub default: Option<&'static str>,
+    /// One line of documentation.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// A setting without aliases or a default.
+    pub const fn new(key: &'static str, kind: SettingKind, help: &'static str) -> Self {
+        Setting { key, aliases: &[], kind, default: None, help }
+    }
+
+    /// Adds other spellings.
+    pub const fn with_aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// Adds the default that documentation shows.
+    pub const fn with_default(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+}
+
+/// What a setting holds.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum SettingKind {
+    /// Text.
+    Text,
+    /// A credential: kept in a secret type, never printed.
+    Secret,
+    /// A path: relative to the configuration file; a leading `~/` is the home folder.
+    Path,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number in this range.
+    Integer(u64, u64),
+    /// A duration: `500ms`, `30s`, `1h30m`, or a bare number of seconds.
+    Duration,
+    /// A list of texts; a single text is a list of one.
+    TextList,
+    /// A mapping of names to secret values.
+    SecretMap,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A mapping with settings of its own.
+    Group(&'static [Setting]),
+}
+
+/// What a connector is, apart from its code.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectorSpec {
+    /// The ID, such as `modelmesh.age-file.v1`.
+    pub id: &'static str,
+    /// One line of documentation.
+    pub summary: &'static str,
+    /// Whether it can be written.
+    pub management: bool,
+    /// Whether the engine caches its values: not where a read costs nothing (the environment).
+    pub cached: bool,
+    /// Its settings, beyond [`COMMON_SETTINGS`].
+    pub settings: &'static [Setting],
+}
+
+/// The settings that every store has.
+pub const COMMON_SETTINGS: &[Setting] = &[
+    Setting::new("prefix", SettingKind::Text, "put before a logical name to make the backend's name")
+        .with_default("(none)"),
+    Setting::new(
+        "naming",
+        SettingKind::Choice(&["as-is", "screaming-snake", "kebab"]),
+        "how a logical name becomes the backend's name",
+    )
+    .with_default("as-is"),
+];
+
+/// A store's settings, checked against its table: spelled right, of the right kind, references resolved.
+///
+/// Every getter is asked with the key of the table, never with an alias.
+#[derive(Clone, Debug, Default)]
+pub struct Settings(BTreeMap<&'static str, SettingValue>);
+
+/// The value of one setting.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SettingValue {
+    /// Of a [`SettingKind::Text`] or a [`SettingKind::Choice`].
+    Text(String),
+    /// Of a [`SettingKind::Secret`].
+    Secret(SecretString),
+    /// Of a [`SettingKind::Path`]: absolute, or relative to the working directory.
+    Path(PathBuf),
+    /// Of a [`SettingKind::Boolean`].
+    Boolean(bool),
+    /// Of a [`SettingKind::Integer`].
+    Integer(u64),
+    /// Of a [`SettingKind::Duration`].
+    Duration(Duration),
+    /// Of a [`SettingKind::TextList`].
+    TextList(Vec<String>),
+    /// Of a [`SettingKind::SecretMap`].
+    SecretMap(BTreeMap<String, SecretString>),
+    /// Of a [`SettingKind::Group`].
+    Group(Settings),
+}
+
+macro_rules! getters {
+    ($($(#[$doc:meta])* $name:ident: $variant:ident($held:ty) -> $shown:ty = $view:expr;)*) => {
+        $($(#[$doc])*
+        pub fn $name(&self, key: &str) -> Option<$shown> {
+            let view: fn(&$held) -> $shown = $view;
+            match self.0.get(key)? {
+                SettingValue::$variant(value) => Some(view(value)),
+                _ => None,
+            }
+        })*
+    };
+}
+
+impl Settings {
+    /// Puts a value under a key of the table. Code that opens a store without a file uses this.
+    pub fn with(mut self, key: &'static str, value: SettingValue) -> Self {
+        self.0.insert(key, value);
+        self
+    }
+
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    getters! {
+        /// The text under `key`.
+        text: Text(String) -> &str = |text| text;
+        /// The credential under `key`.
+        secret: Secret(SecretString) -> &SecretString = |secret| secret;
+        /// The path under `key`.
+        path: Path(PathBuf) -> &std::path::Path = |path| path;
+        /// The truth value under `key`.
+        boolean: Boolean(bool) -> bool = |value| *value;
+        /// The number under `key`.
+        integer: Integer(u64) -> u64 = |value| *value;
+        /// The duration under `key`.
+        duration: Duration(Duration) -> Duration = |value| *value;
+        /// The list under `key`.
+        text_list: TextList(Vec<String>) -> &[String] = |list| list;
+        /// The secret values under `key`, by name.
+        secret_map: SecretMap(BTreeMap<String, SecretString>) -> &BTreeMap<String, SecretString> = |map| map;
+        /// The group of settings under `key`.
+        group: Group(Settings) -> &Settings = |group| group;
+    }
+}

@@ -1,0 +1,1 @@
+//! Connectors of ModelMesh secrets: one file or folder each.
