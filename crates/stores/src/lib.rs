@@ -1,1 +1,4 @@
-//! Connectors of ModelMesh secrets: one file or folder each.
+//! Connectors of ModelMesh secrets: one file or folder each, and [`registry`], the one list of them.
+
+pub mod environment;
+pub mod registry;
