@@ -4,18 +4,29 @@
 //! store and a reference are, and resolves references through stores with a cache in between. It touches no
 //! files and no network: connectors live in `modelmesh-stores`.
 
+mod chain;
+pub mod config;
+pub mod document;
+pub mod duration;
 mod error;
 mod name;
+mod naming;
+mod policy;
 mod printable;
 pub mod reference;
+mod resolver;
 pub mod setting;
 mod store;
 mod value;
 
 pub use async_trait::async_trait;
+pub use chain::ChainStore;
 pub use error::{Error, ErrorKind, Result};
 pub use name::SecretName;
+pub use naming::{NamedStore, Naming, NamingRule};
+pub use policy::{Breaker, OnInitOutage, RESOLUTION_SETTINGS, ResolutionPolicy, Retry};
 pub use printable::{Printable, misleads, printable};
+pub use resolver::{Resolution, Resolver, StoreSource};
 pub use secrecy::{ExposeSecret, SecretString};
 pub use store::{Capabilities, NameRule, SecretManagement, SecretResolution, SecretStoreConnector};
 pub use value::{SecretValue, Version};

@@ -253,27 +253,37 @@ fn find_opening(text: &str) -> Option<usize> {
 
 /// Reads the reference at the start of `text`: how many bytes it takes, and what it says.
 fn parse_reference(text: &str) -> (usize, Result<Reference>) {
-    let body_start = OPENING.len();
-    let Some(body_length) = closing_brace(&text[body_start..]) else {
-        // An unclosed reference ends with its line, so that one mistake does not hide the next.
-        let length = text.find(['\n', '\r']).unwrap_or(text.len());
-        let error = Error::new(ErrorKind::InvalidReference, "this reference is not closed")
-            .with_help("end it with '}'; inside a fallback, write '\\}' for a literal '}'");
-        return (length, Err(error));
-    };
-    let body = &text[body_start..body_start + body_length];
-    (body_start + body_length + 1, parse_body(body))
+    match closing_brace(text) {
+        Ok(close) => (close + 1, parse_body(&text[OPENING.len()..close])),
+        Err(end) => {
+            let error = Error::new(ErrorKind::InvalidReference, "this reference is not closed")
+                .with_help("end it with '}'; inside a fallback, write '\\}' for a literal '}'");
+            (end, Err(error))
+        }
+    }
 }
 
-/// Where the `}` stands that closes the reference: `\}` counts as text, but in the fallback alone.
-fn closing_brace(body: &str) -> Option<usize> {
-    let first = body.find('}')?;
-    let fallback = match body.find(FALLBACK) {
-        Some(at) if at < first => at + FALLBACK.len(),
-        _ => return Some(first),
-    };
-    let bytes = body.as_bytes();
-    (fallback..bytes.len()).find(|&at| bytes[at] == b'}' && bytes[at - 1] != b'\\')
+/// Where the `}` stands that closes the reference at the start of `text`; where an unclosed one ends.
+///
+/// An unclosed reference ends with its line, or where the next `${` starts, so that one mistake does not hide
+/// the next. In a fallback both are text, and `\}` is too.
+fn closing_brace(text: &str) -> Result<usize, usize> {
+    let bytes = text.as_bytes();
+    let mut at = OPENING.len();
+    let line_end = || text.find(['\n', '\r']).unwrap_or(text.len());
+    loop {
+        match bytes.get(at) {
+            Some(b'}') => return Ok(at),
+            None | Some(b'\n' | b'\r') => return Err(at),
+            Some(b'$') if bytes.get(at + 1) == Some(&b'{') => return Err(at),
+            Some(b':') if bytes.get(at + 1) == Some(&b'-') => {
+                at += FALLBACK.len();
+                break;
+            }
+            Some(_) => at += 1,
+        }
+    }
+    (at..bytes.len()).find(|&at| bytes[at] == b'}' && bytes[at - 1] != b'\\').ok_or_else(line_end)
 }
 
 const FALLBACK: &str = ":-";
@@ -301,6 +311,10 @@ fn parse_body(body: &str) -> Result<Reference> {
         Some((target, fallback)) => (target, Some(fallback)),
         None => (rest, None),
     };
+    if fallback.is_some_and(|text| text.rsplit_once("${").is_some_and(|(_, tail)| !tail.contains("\\}"))) {
+        return Err(invalid("references do not nest: a fallback is literal text")
+            .with_help("write '\\}' for a '}' that belongs to the fallback"));
+    }
     let (target, field) = match target.split_once('#') {
         Some((target, field)) => (target, Some(field)),
         None => (target, None),
@@ -383,13 +397,13 @@ fn encode(text: &str, allowed: impl Fn(u8) -> bool) -> String {
 }
 
 fn decode<'a>(text: &'a str, allowed: fn(u8) -> bool, part: &str) -> Result<Cow<'a, str>> {
-    let mut bytes = text.bytes();
+    let mut bytes = text.bytes().enumerate();
     let mut decoded = Vec::new();
     let mut changed = false;
-    while let Some(byte) = bytes.next() {
+    while let Some((at, byte)) = bytes.next() {
         if byte == b'%' {
             changed = true;
-            let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
+            let mut digit = || bytes.next().and_then(|(_, b)| char::from(b).to_digit(16));
             let (Some(high), Some(low)) = (digit(), digit()) else {
                 return Err(Error::new(
                     ErrorKind::InvalidReference,
@@ -401,11 +415,14 @@ fn decode<'a>(text: &'a str, allowed: fn(u8) -> bool, part: &str) -> Result<Cow<
         } else if allowed(byte) {
             decoded.push(byte);
         } else {
+            // The one character is named and not the text around it: beside a brace that was forgotten, the
+            // rest may be anything.
+            let c = text[at..].chars().next().unwrap_or_default();
             return Err(Error::new(
                 ErrorKind::InvalidReference,
-                format!("the {part} holds a character that must be percent-encoded"),
+                format!("the {part} holds a '{c}', which must be percent-encoded"),
             )
-            .with_help(format!("write it as {}", encode(text, |b| allowed(b) || b == b'%'))));
+            .with_help(format!("write '{c}' as {}", encode(c.encode_utf8(&mut [0; 4]), |_| false))));
         }
     }
     if !changed {
@@ -414,4 +431,159 @@ fn decode<'a>(text: &'a str, allowed: fn(u8) -> bool, part: &str) -> Result<Cow<
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| {
         Error::new(ErrorKind::InvalidReference, format!("the {part}, percent-decoded, is not UTF-8"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pieces of a text as one line: literals in quotes, references canonical, errors as `!message`.
+    fn pieces(text: &str) -> String {
+        let mut end = 0;
+        scan(text)
+            .map(|piece| {
+                assert_eq!(piece.span.start, end, "pieces follow each other");
+                end = piece.span.end;
+                match piece.text {
+                    PieceText::Literal(literal) => format!("'{literal}'"),
+                    PieceText::Reference(reference) => reference.to_string(),
+                    PieceText::Broken(error) => format!("!{}", error.message()),
+                }
+            })
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn parsed(text: &str) -> Reference {
+        Reference::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn every_documented_form_is_read() {
+        let reference = parsed("${secrets.prod:team/openai-key?version=7#/a/b:-none}");
+        assert_eq!(reference.store.as_deref(), Some("prod"));
+        assert_eq!(reference.name.as_str(), "team/openai-key");
+        assert_eq!(reference.version, Some(Version::from("7")));
+        assert_eq!(reference.field, Some(Field::Pointer("/a/b".into())));
+        assert_eq!(reference.fallback.unwrap().expose(), "none");
+        assert_eq!(parsed("${secrets:k#field}").field, Some(Field::Key("field".into())));
+        assert_eq!(parsed("${secrets:k?version=AWSPREVIOUS}").version, Some(Version::from("AWSPREVIOUS")));
+    }
+
+    #[test]
+    fn names_of_backends_need_no_encoding() {
+        let arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/openai-AbCdEf";
+        assert_eq!(parsed(&format!("${{secrets:{arn}}}")).name.as_str(), arn);
+        assert_eq!(parsed("${secrets:a.b@c+d=e_f-g/h:i}").name.as_str(), "a.b@c+d=e_f-g/h:i");
+    }
+
+    #[test]
+    fn other_characters_are_percent_encoded() {
+        assert_eq!(parsed("${secrets:My%20Login%3F}").name.as_str(), "My Login?");
+        assert_eq!(parsed("${secrets:cl%C3%A9}").name.as_str(), "clé");
+        assert_eq!(pieces("${secrets:My Login}"), "!the name holds a ' ', which must be percent-encoded");
+        assert_eq!(pieces("${secrets:clé}"), "!the name holds a 'é', which must be percent-encoded");
+        assert_eq!(pieces("${secrets:a%2}"), "!'%' in the name is not followed by two hexadecimal digits");
+        assert_eq!(pieces("${secrets:a%FF}"), "!the name, percent-decoded, is not UTF-8");
+    }
+
+    #[test]
+    fn encoding_never_reaches_outside() {
+        for text in ["${secrets:%2e%2e/x}", "${secrets:a/%2E%2E}", "${secrets:a%2F%2Fb}", "${secrets:a%00b}", "${secrets:a%0Ab}"] {
+            assert_eq!(Reference::parse(text).unwrap_err().kind(), ErrorKind::InvalidName, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_around_references_stays() {
+        assert_eq!(pieces("a ${secrets:x} b ${secrets:y}"), "'a ' ${secrets:x} ' b ' ${secrets:y}");
+        assert_eq!(pieces("${secrets:x}${secrets:y}"), "${secrets:x} ${secrets:y}");
+        assert_eq!(pieces("${HOME} $x ${secret:x} ${secretsx} {secrets:x}"), "'${HOME} $x ${secret:x} ${secretsx} {secrets:x}'");
+        assert_eq!(pieces(""), "");
+    }
+
+    #[test]
+    fn a_dollar_escapes() {
+        assert_eq!(pieces("$${secrets:x}"), "'${secrets' ':x}'");
+        assert_eq!(pieces("a$${secrets:x} ${secrets:y}"), "'a' '${secrets' ':x} ' ${secrets:y}");
+        assert_eq!(pieces("$$${secrets:x}"), "'$' '${secrets' ':x}'");
+        assert_eq!(pieces("$${HOME}"), "'$${HOME}'");
+    }
+
+    #[test]
+    fn a_fallback_is_literal_text() {
+        assert_eq!(parsed("${secrets:x:-}").fallback.unwrap().expose(), "");
+        assert_eq!(parsed("${secrets:x:-a:-b#c?d e}").fallback.unwrap().expose(), "a:-b#c?d e");
+        assert_eq!(parsed(r"${secrets:x:-{a\}\b}").fallback.unwrap().expose(), r"{a}\b");
+        assert_eq!(parsed(r"${secrets:x:-${HOME\}}").fallback.unwrap().expose(), "${HOME}");
+        assert_eq!(
+            pieces("${secrets:x:-${HOME}}"),
+            "!references do not nest: a fallback is literal text '}'"
+        );
+    }
+
+    #[test]
+    fn an_unclosed_reference_hides_nothing_behind_it() {
+        assert_eq!(pieces("${secrets:x"), "!this reference is not closed");
+        assert_eq!(pieces("${secrets:x ${secrets:y}"), "!this reference is not closed ${secrets:y}");
+        assert_eq!(pieces("${secrets:x\n${secrets:y}"), "!this reference is not closed '\n' ${secrets:y}");
+        assert_eq!(pieces("${secrets:x:-y\nz"), "!this reference is not closed '\nz'");
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        for (text, message) in [
+            ("${secrets:}", "the reference names no secret"),
+            ("${secrets:-x}", "the reference names no secret"),
+            ("${secrets.prod:-x}", "the reference names no secret"),
+            ("${secrets:?version=1}", "the reference names no secret"),
+            ("${secrets:x?version=}", "'?version=' is followed by no version"),
+            ("${secrets:x?stage=1}", "the only parameter of a reference is '?version='"),
+            ("${secrets:x#}", "'#' is followed by no field"),
+            ("${secrets.prod}", "a reference to a named store needs ':' and a secret's name after the store"),
+            ("${secrets.pr od:x}", "a store's name holds letters, digits, '_' and '-' alone"),
+            ("${secrets.:x}", "a store's name holds letters, digits, '_' and '-' alone"),
+        ] {
+            let error = Reference::parse(text).unwrap_err();
+            assert_eq!(error.message(), message, "{text}");
+            assert_eq!(error.kind(), ErrorKind::InvalidReference, "{text}");
+        }
+    }
+
+    #[test]
+    fn any_name_comes_back_from_its_reference() {
+        for name in ["-x", "a:-b", "a b?c#d}e", "clé", "50%", "$x", "a:b", "~"] {
+            let name = SecretName::new(name).unwrap();
+            assert_eq!(parsed(&name.to_reference()).name, name);
+        }
+    }
+
+    #[test]
+    fn fields_view_into_a_document() {
+        let document = r#"{"user":"u","port":5432,"tls":true,"a":{"b":"deep","c/d":"slash"},"none":null}"#;
+        let field = |text: &str| parsed(&format!("${{secrets:x#{text}}}")).field.unwrap().of(document);
+        let text = |text: &str| secrecy::ExposeSecret::expose_secret(&field(text).unwrap()).to_owned();
+        assert_eq!(text("user"), "u");
+        assert_eq!(text("port"), "5432");
+        assert_eq!(text("tls"), "true");
+        assert_eq!(text("/a/b"), "deep");
+        assert_eq!(text("/a/c~1d"), "slash");
+        assert_eq!(field("missing").unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(field("a").unwrap_err().kind(), ErrorKind::Malformed);
+        assert_eq!(field("none").unwrap_err().kind(), ErrorKind::Malformed);
+    }
+
+    #[test]
+    fn a_value_that_is_no_document_is_not_quoted() {
+        let error = Field::Key("x".into()).of("canary-value").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+
+    #[test]
+    fn debug_and_display_mask_fallbacks_and_literals() {
+        let shown = format!("{:?}", scan("canary-a ${secrets:x:-canary-b}").collect::<Vec<_>>());
+        assert!(!shown.contains("canary"), "{shown}");
+        assert_eq!(parsed("${secrets:x:-canary}").to_string(), "${secrets:x:-…}");
+    }
 }

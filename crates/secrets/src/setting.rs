@@ -54,6 +54,8 @@ pub enum SettingKind {
     Integer(u64, u64),
     /// A duration: `500ms`, `30s`, `1h30m`, or a bare number of seconds.
     Duration,
+    /// A number from 0 to 1.
+    Ratio,
     /// A list of texts; a single text is a list of one.
     TextList,
     /// A mapping of names to secret values.
@@ -113,6 +115,8 @@ pub enum SettingValue {
     Integer(u64),
     /// Of a [`SettingKind::Duration`].
     Duration(Duration),
+    /// Of a [`SettingKind::Ratio`].
+    Ratio(f64),
     /// Of a [`SettingKind::TextList`].
     TextList(Vec<String>),
     /// Of a [`SettingKind::SecretMap`].
@@ -141,6 +145,18 @@ impl Settings {
         self
     }
 
+    /// As [`with`](Settings::with), in place.
+    pub fn insert(&mut self, key: &'static str, value: SettingValue) {
+        self.0.insert(key, value);
+    }
+
+    /// Takes over what `other` sets, where this does not set it already.
+    pub fn fill_from(&mut self, other: &Settings) {
+        for (key, value) in &other.0 {
+            self.0.entry(key).or_insert_with(|| value.clone());
+        }
+    }
+
     /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -159,6 +175,8 @@ impl Settings {
         integer: Integer(u64) -> u64 = |value| *value;
         /// The duration under `key`.
         duration: Duration(Duration) -> Duration = |value| *value;
+        /// The ratio under `key`.
+        ratio: Ratio(f64) -> f64 = |ratio| *ratio;
         /// The list under `key`.
         text_list: TextList(Vec<String>) -> &[String] = |list| list;
         /// The secret values under `key`, by name.

@@ -1,4 +1,16 @@
 //! Connectors of ModelMesh secrets: one file or folder each, and [`registry`], the one list of them.
 
+pub mod age_file;
+pub mod disk;
+pub mod dotenv;
+pub mod encrypted_file;
+pub mod env;
 pub mod environment;
+pub mod file;
+mod json;
+#[cfg(feature = "keyring")]
+pub mod keyring;
+pub mod memory;
+mod passphrase;
+pub mod open;
 pub mod registry;

@@ -1,0 +1,3 @@
+//! The command `modelmesh`.
+
+fn main() {}

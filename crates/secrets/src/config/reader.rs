@@ -1,0 +1,149 @@
+//! Reads a document and gathers what is wrong with it, each at its place.
+
+use std::ops::Range;
+
+use super::{
+    bootstrap::Template,
+    problem::{Place, Problem},
+};
+use crate::{
+    Error, ErrorKind,
+    document::{Document, Entry, NodeId},
+    printable,
+    reference::Reference,
+};
+
+/// A document, and the problems found in it so far.
+pub(super) struct Reader<'d> {
+    document: &'d Document,
+    problems: Vec<Problem>,
+}
+
+impl<'d> Reader<'d> {
+    pub(super) fn new(document: &'d Document) -> Self {
+        Reader { document, problems: Vec::new() }
+    }
+
+    pub(super) fn document(&self) -> &'d Document {
+        self.document
+    }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// A problem with the value `node`, which is not shown: only its key is.
+    pub(super) fn problem(&mut self, node: NodeId, error: Error) {
+        self.problems.push(Problem::at(place_of_value(self.document, node), error));
+    }
+
+    /// A problem with a key.
+    pub(super) fn key_problem(&mut self, entry: &Entry<'_>, error: Error) {
+        self.problems.push(Problem::at(place_of_key(self.document, entry), error));
+    }
+
+    /// A key that no table knows, with the nearest known one.
+    pub(super) fn unknown_key<'k>(&mut self, entry: &Entry<'_>, known: impl Iterator<Item = &'k str>) {
+        let mut error =
+            Error::new(ErrorKind::InvalidConfig, format!("unknown key '{}'", printable(entry.key)));
+        if let Some(near) = nearest(entry.key, known) {
+            error = error.with_help(format!("did you mean '{near}'?"));
+        }
+        self.key_problem(entry, error);
+    }
+
+    /// A problem with the reference at `span` of the text of `node`.
+    pub(super) fn reference_problem(&mut self, node: NodeId, span: Range<usize>, error: Error) {
+        self.problems.push(Problem::at(place_of_reference(self.document, node, span), error));
+    }
+
+    pub(super) fn reference_warning(&mut self, node: NodeId, span: Range<usize>, error: Error) {
+        self.problems.push(Problem::warning(place_of_reference(self.document, node, span), error));
+    }
+
+    /// The text of `node` as a bootstrap template; broken references become problems.
+    pub(super) fn template(&mut self, node: NodeId, text: &str) -> Option<Template> {
+        Template::read(node, text, |span, error| self.reference_problem(node, span, error))
+    }
+}
+
+/// The place of a value that must not be shown.
+pub(super) fn place_of_value(document: &Document, node: NodeId) -> Place {
+    let span = document.span(node);
+    Place {
+        path: document.path(node),
+        position: document.position(span.start),
+        visible: document.key_span(node).into_iter().collect(),
+        span,
+    }
+}
+
+fn place_of_key(document: &Document, entry: &Entry<'_>) -> Place {
+    Place {
+        path: document.path(entry.value),
+        position: document.position(entry.key_span.start),
+        span: entry.key_span.clone(),
+        visible: vec![entry.key_span.clone()],
+    }
+}
+
+/// The place of a reference within a text: itself and its key are shown, its fallback and all else are not.
+pub(super) fn place_of_reference(document: &Document, node: NodeId, span: Range<usize>) -> Place {
+    let source = document.locate(node, span);
+    let written = &document.text()[source.clone()];
+    // An unclosed reference has no end of its own, and behind any character that no reference holds may stand
+    // anything: a plaintext key, for instance.
+    let shown = written
+        .char_indices()
+        .skip("${secrets".len())
+        .find(|&(at, c)| {
+            written[at..].starts_with(":-")
+                || c == '}'
+                || !(c.is_ascii_alphanumeric() || ":/.@+=_-%#?~".contains(c))
+        })
+        .map_or(written.len(), |(at, c)| if c == '}' { at + 1 } else { at });
+    let head = source.start..source.start + shown;
+    let mut visible: Vec<_> = std::iter::once(head).chain(document.key_span(node)).collect();
+    if written.ends_with('}') {
+        visible.push(source.end - 1..source.end);
+    }
+    Place { path: document.path(node), position: document.position(source.start), span: source, visible }
+}
+
+/// The known word that is nearest to `word`, if one is near.
+pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    known
+        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len().max(word.len()) / 3).max(1))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// A word that looks like the start of a reference and is none: `${secret:` for `${secrets:`.
+pub(super) fn near_miss(text: &str) -> Option<Range<usize>> {
+    text.match_indices("${").find_map(|(at, _)| {
+        let word = &text[at + 2..];
+        let end = word.find([':', '.', '}'])?;
+        let looks_alike = ["secret", "secrets"].iter().any(|near| word[..end].eq_ignore_ascii_case(near));
+        let is_reference = &word[..end] == "secrets" && !word[end..].starts_with('}');
+        (looks_alike && !is_reference).then(|| at..at + 2 + end + 1)
+    })
+}
+
+pub(super) fn unknown_store<'k>(reference: &Reference, known: impl Iterator<Item = &'k str>) -> Error {
+    let store = reference.store.as_deref().unwrap_or("default");
+    unknown_store_name(store, known).with_name(&reference.name)
+}
+
+pub(super) fn unknown_store_name<'k>(store: &str, known: impl Iterator<Item = &'k str>) -> Error {
+    let known: Vec<&str> = known.collect();
+    let error = Error::new(ErrorKind::InvalidConfig, format!("there is no store named '{}'", printable(store)));
+    match nearest(store, known.iter().copied()) {
+        Some(near) => error.with_help(format!("did you mean '{near}'?")),
+        None => error.with_help(format!("name it under 'secrets.stores'; known are '{}'", known.join("', '"))),
+    }
+}

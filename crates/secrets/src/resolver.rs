@@ -1,0 +1,425 @@
+//! Resolves references through the stores of a configuration.
+
+use std::{
+    collections::{BTreeMap, HashMap, hash_map},
+    fmt,
+    sync::Arc,
+};
+
+use futures_util::future::join_all;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::{
+    Error, ErrorKind, Result, SecretName, SecretStoreConnector, SecretValue, Version, async_trait,
+    config::{Configuration, DEFAULT_STORE, Part, Problem, Template},
+    document::NodeId,
+    reference::{PieceText, Reference, scan},
+};
+
+/// Opens the stores of a configuration by name, each once.
+#[async_trait]
+pub trait StoreSource: Send + Sync {
+    /// The store with this name, opened when first asked for.
+    ///
+    /// `InvalidConfig` if there is none, or whatever kept it from being opened.
+    async fn store(&self, name: &str) -> Result<Arc<dyn SecretStoreConnector>>;
+}
+
+/// Resolves references through the stores of one configuration.
+///
+/// - Every reference is asked for once, however often it stands in the file; references to fields of one
+///   document are one question.
+/// - Each store is asked in as few calls as it can take, stores side by side.
+/// - What a store answers is never read for references again.
+#[derive(Clone)]
+pub struct Resolver {
+    stores: Arc<dyn StoreSource>,
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").finish_non_exhaustive()
+    }
+}
+
+impl Resolver {
+    /// A resolver over `stores`.
+    pub fn new(stores: Arc<dyn StoreSource>) -> Self {
+        Resolver { stores }
+    }
+
+    /// Resolves one reference.
+    pub async fn get(&self, reference: &Reference) -> Result<SecretString> {
+        let mut outcomes = self.get_many(std::slice::from_ref(reference)).await;
+        outcomes.pop().unwrap_or_else(|| Err(Error::not_found(reference.name.as_str())))
+    }
+
+    /// Resolves references: as many results, in the same order. One failure hides no other value.
+    pub async fn get_many(&self, references: &[Reference]) -> Vec<Result<SecretString>> {
+        let questions = Questions::of(references);
+        let answers = join_all(questions.by_store.iter().map(|(store, asked)| self.ask(store, asked))).await;
+        references
+            .iter()
+            .zip(&questions.places)
+            .map(|(reference, place)| read_answer(reference, answers[place.store].get(place.question)))
+            .collect()
+    }
+
+    /// Resolves every reference in `text`: the text with values in place of references, escapes undone.
+    ///
+    /// Fails with the first failure in the text's own order.
+    pub async fn resolve(&self, text: &str) -> Result<SecretString> {
+        let pieces: Vec<_> = scan(text).collect();
+        let mut references = Vec::new();
+        for piece in &pieces {
+            match &piece.text {
+                PieceText::Reference(reference) => references.push((**reference).clone()),
+                PieceText::Broken(error) => return Err((**error).clone()),
+                PieceText::Literal(_) => {}
+            }
+        }
+        let mut values = self.get_many(&references).await.into_iter();
+        let mut resolved = Zeroizing::new(String::new());
+        for piece in pieces {
+            match piece.text {
+                PieceText::Literal(literal) => resolved.push_str(literal),
+                _ => {
+                    if let Some(value) = values.next() {
+                        resolved.push_str(value?.expose_secret());
+                    }
+                }
+            }
+        }
+        Ok(SecretString::from(resolved.as_str()))
+    }
+
+    /// Resolves every reference of a configuration.
+    pub async fn resolve_all<'c>(&self, configuration: &'c Configuration) -> Resolution<'c> {
+        let outcomes = self.get_many(configuration.usage().references()).await;
+        Resolution { configuration, outcomes }
+    }
+
+    async fn ask(&self, store: &str, asked: &Asked) -> Answers {
+        let opened = match self.stores.store(store).await {
+            Ok(opened) => opened,
+            Err(error) => return Answers::Unopened(error.with_store(store)),
+        };
+        let mut answers = opened.get_many(&asked.names).await;
+        for (name, version) in &asked.versions {
+            answers.push(opened.get_version(name, version).await);
+        }
+        let named = |answer: Result<SecretValue>| answer.map_err(|error| error.with_store(store));
+        Answers::Opened(answers.into_iter().map(named).collect())
+    }
+}
+
+/// What is asked of the stores: every name and version once.
+#[derive(Default)]
+struct Questions<'r> {
+    by_store: Vec<(&'r str, Asked)>,
+    /// For each reference, which question answers it.
+    places: Vec<QuestionPlace>,
+}
+
+#[derive(Default)]
+struct Asked {
+    names: Vec<SecretName>,
+    versions: Vec<(SecretName, Version)>,
+}
+
+struct QuestionPlace {
+    store: usize,
+    question: usize,
+}
+
+type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+impl<'r> Questions<'r> {
+    fn of(references: &'r [Reference]) -> Self {
+        let mut stores: BTreeMap<&str, (usize, FastMap<(&str, Option<&str>), usize>)> = BTreeMap::new();
+        let mut questions = Questions::default();
+        // Versions are asked after names, so their places are known only once all names are.
+        let mut versioned = Vec::new();
+        for reference in references {
+            let name = reference.store.as_deref().unwrap_or(DEFAULT_STORE);
+            let (store, seen) = stores.entry(name).or_insert_with(|| {
+                questions.by_store.push((name, Asked::default()));
+                (questions.by_store.len() - 1, FastMap::default())
+            });
+            let asked = &mut questions.by_store[*store].1;
+            let version = reference.version.as_ref();
+            let question = match seen.entry((reference.name.as_str(), version.map(Version::as_str))) {
+                hash_map::Entry::Occupied(known) => *known.get(),
+                hash_map::Entry::Vacant(new) => *new.insert(match version {
+                    None => {
+                        asked.names.push(reference.name.clone());
+                        asked.names.len() - 1
+                    }
+                    Some(version) => {
+                        asked.versions.push((reference.name.clone(), version.clone()));
+                        asked.versions.len() - 1
+                    }
+                }),
+            };
+            if version.is_some() {
+                versioned.push(questions.places.len());
+            }
+            questions.places.push(QuestionPlace { store: *store, question });
+        }
+        for at in versioned {
+            let place = &mut questions.places[at];
+            place.question += questions.by_store[place.store].1.names.len();
+        }
+        questions
+    }
+}
+
+enum Answers {
+    Unopened(Error),
+    Opened(Vec<Result<SecretValue>>),
+}
+
+impl Answers {
+    fn get(&self, question: usize) -> Result<&SecretValue> {
+        match self {
+            Answers::Unopened(error) => Err(error.clone()),
+            Answers::Opened(answers) => match answers.get(question) {
+                Some(Ok(value)) => Ok(value),
+                Some(Err(error)) => Err(error.clone()),
+                None => Err(Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked")),
+            },
+        }
+    }
+}
+
+/// The field and the fallback of a reference, applied to what its store answered.
+fn read_answer(reference: &Reference, answer: Result<&SecretValue>) -> Result<SecretString> {
+    let read = answer.and_then(|value| match &reference.field {
+        None => Ok(value.secret().clone()),
+        Some(field) => field.of(value.expose()),
+    });
+    match (read, &reference.fallback) {
+        (Err(error), Some(fallback)) if error.kind() == ErrorKind::NotFound => Ok(fallback.expose().into()),
+        (Err(error), _) => Err(error.with_name(&reference.name)),
+        (read, _) => read,
+    }
+}
+
+/// The outcome of resolving a whole configuration.
+pub struct Resolution<'c> {
+    configuration: &'c Configuration,
+    outcomes: Vec<Result<SecretString>>,
+}
+
+impl fmt::Debug for Resolution<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = self.outcomes.iter().filter(|outcome| outcome.is_err()).count();
+        f.debug_struct("Resolution").field("references", &self.outcomes.len()).field("failed", &failed).finish()
+    }
+}
+
+impl Resolution<'_> {
+    /// The outcome of each of the configuration's references, in the order of
+    /// [`Usage::references`](crate::config::Usage::references).
+    pub fn outcomes(&self) -> &[Result<SecretString>] {
+        &self.outcomes
+    }
+
+    /// What failed, each at the first place where it is referred to.
+    ///
+    /// - A store that could not be opened, or failed all its names alike, is one problem.
+    /// - A name that is missing where `fail_on_missing` is false is none.
+    pub fn problems(&self) -> Vec<Problem> {
+        let references = self.configuration.usage().references();
+        let mut problems: Vec<Problem> = Vec::new();
+        let mut reported = vec![false; references.len()];
+        let mut outages: HashMap<(Option<&str>, ErrorKind, String), usize> = HashMap::new();
+        for (at, node, span) in self.configuration.usage().uses() {
+            let Err(error) = &self.outcomes[at] else { continue };
+            if std::mem::replace(&mut reported[at], true) || self.may_be_missing(&references[at], error) {
+                continue;
+            }
+            // What is wrong with a whole store is said once, not for each of its names.
+            let of_store = !matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Disabled | ErrorKind::InvalidName
+            );
+            if of_store {
+                let key = (error.store(), error.kind(), error.message().to_owned());
+                let count = outages.entry(key).or_default();
+                *count += 1;
+                if *count > 1 {
+                    continue;
+                }
+            }
+            let place = self.configuration.place_of(node, span);
+            problems.push(match place {
+                Some(place) => Problem::at(place, error.clone()),
+                None => Problem::elsewhere(error.clone()),
+            });
+        }
+        problems
+    }
+
+    fn may_be_missing(&self, reference: &Reference, error: &Error) -> bool {
+        let store = reference.store.as_deref().unwrap_or(DEFAULT_STORE);
+        let policy = self.configuration.store(store).map_or(self.configuration.policy(), |entry| &entry.policy);
+        error.kind() == ErrorKind::NotFound && !policy.fail_on_missing
+    }
+
+    /// The resolved text of a template.
+    ///
+    /// - `None` if a reference in it is missing and may be (`fail_on_missing: false`).
+    /// - Fails with the first failure in it.
+    pub fn text(&self, template: &Template) -> Result<Option<Zeroizing<String>>> {
+        let Some(document) = self.configuration.document() else { return Ok(None) };
+        let source = document.string(template.node).unwrap_or_default();
+        let mut text = Zeroizing::new(String::with_capacity(source.len()));
+        for part in self.configuration.usage().parts(template) {
+            match part {
+                Part::Literal(span) => text.push_str(&source[span.start as usize..span.end as usize]),
+                Part::Reference(at, _) => match &self.outcomes[*at as usize] {
+                    Ok(value) => text.push_str(value.expose_secret()),
+                    Err(error) => {
+                        let reference = &self.configuration.usage().references()[*at as usize];
+                        return if self.may_be_missing(reference, error) { Ok(None) } else { Err(error.clone()) };
+                    }
+                },
+            }
+        }
+        Ok(Some(text))
+    }
+
+    /// The resolved texts of all templates, by node.
+    ///
+    /// A text in which a reference is missing, and may be, has `None`.
+    pub fn texts(&self) -> Result<Vec<(NodeId, Option<Zeroizing<String>>)>> {
+        let templates = self.configuration.usage().templates();
+        templates.iter().map(|template| Ok((template.node, self.text(template)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SecretResolution, document::Format};
+
+    /// Stores whose every secret is its own name in brackets, but for what is said otherwise.
+    struct Echo;
+
+    #[async_trait]
+    impl StoreSource for Echo {
+        async fn store(&self, name: &str) -> Result<Arc<dyn SecretStoreConnector>> {
+            match name {
+                "down" => Err(Error::new(ErrorKind::Unavailable, "cannot be reached")),
+                name => Ok(Arc::new(EchoStore(name.to_owned()))),
+            }
+        }
+    }
+
+    struct EchoStore(String);
+
+    #[async_trait]
+    impl SecretResolution for EchoStore {
+        async fn get(&self, name: &SecretName) -> Result<SecretValue> {
+            match name.as_str() {
+                "missing" => Err(Error::not_found("missing")),
+                "denied" => Err(Error::new(ErrorKind::Denied, "the policy refuses it")),
+                "json" => Ok(r#"{"user":"u"}"#.into()),
+                "tricky" => Ok("${secrets:a} $${secrets:b} \" ' \n: #".into()),
+                name => Ok(format!("<{}/{name}>", self.0).into()),
+            }
+        }
+
+        async fn get_version(&self, name: &SecretName, version: &Version) -> Result<SecretValue> {
+            Ok(format!("<{name}@{version}>").into())
+        }
+    }
+
+    impl SecretStoreConnector for EchoStore {
+        fn connector_id(&self) -> &'static str {
+            "test.echo.v1"
+        }
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn resolve(text: &str) -> Result<String> {
+        let resolver = Resolver::new(Arc::new(Echo));
+        block_on(resolver.resolve(text)).map(|text| text.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn values_stand_in_for_references() {
+        assert_eq!(resolve("a ${secrets:x}, ${secrets.prod:y}.").unwrap(), "a <default/x>, <prod/y>.");
+        assert_eq!(resolve("${secrets:x?version=7} ${secrets:x}").unwrap(), "<x@7> <default/x>");
+        assert_eq!(resolve("$${secrets:x} ${HOME}").unwrap(), "${secrets:x} ${HOME}");
+        assert_eq!(resolve("${secrets:json#user}").unwrap(), "u");
+    }
+
+    #[test]
+    fn a_value_is_never_read_for_references_again() {
+        assert_eq!(resolve("[${secrets:tricky}]").unwrap(), "[${secrets:a} $${secrets:b} \" ' \n: #]");
+    }
+
+    #[test]
+    fn a_fallback_stands_in_for_what_is_missing_and_for_nothing_else() {
+        assert_eq!(resolve("${secrets:missing:-f}").unwrap(), "f");
+        assert_eq!(resolve("${secrets:json#nope:-f}").unwrap(), "f");
+        assert_eq!(resolve("${secrets:denied:-f}").unwrap_err().kind(), ErrorKind::Denied);
+        assert_eq!(resolve("${secrets.down:x:-f}").unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(resolve("${secrets:x#f:-f}").unwrap_err().kind(), ErrorKind::Malformed);
+    }
+
+    #[test]
+    fn an_error_names_the_store_and_the_secret() {
+        let error = resolve("${secrets.prod:missing}").unwrap_err();
+        assert_eq!(error.to_string(), "store 'prod': secret 'missing': not found");
+    }
+
+    fn problems_of(text: &str) -> Vec<String> {
+        let spec = |id| crate::setting::ConnectorSpec {
+            id,
+            summary: "",
+            management: false,
+            cached: false,
+            settings: &[],
+        };
+        let catalogue = [spec("modelmesh.env.v1"), spec("test.echo.v1")];
+        let configuration =
+            Configuration::parse("m.yaml", "".into(), text, Format::Yaml, &catalogue).unwrap();
+        configuration.require_valid().unwrap();
+        let resolver = Resolver::new(Arc::new(Echo));
+        let resolution = block_on(resolver.resolve_all(&configuration));
+        let report = configuration.report(resolution.problems());
+        if report.problems().is_empty() { Vec::new() } else { report.to_string().lines().map(str::to_owned).collect() }
+    }
+
+    #[test]
+    fn everything_that_fails_is_reported_at_its_first_place() {
+        let text = "\
+secrets: {stores: {down: {store: test.echo.v1}}}
+a: '${secrets:missing}'
+b: ['${secrets:ok}', '${secrets:denied}']
+c: '${secrets:missing}'
+d: '${secrets.down:x}'
+e: '${secrets.down:y}'
+";
+        assert_eq!(
+            problems_of(text),
+            [
+                "m.yaml:2:5: a: store 'default': secret 'missing': not found",
+                "m.yaml:3:23: b[1]: store 'default': secret 'denied': the policy refuses it",
+                "m.yaml:5:5: d: store 'down': secret 'x': cannot be reached",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_may_be_missing_is_no_problem() {
+        assert_eq!(problems_of("secrets: {fail_on_missing: false}\na: '${secrets:missing}'"), [""; 0]);
+    }
+}

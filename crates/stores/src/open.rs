@@ -1,0 +1,107 @@
+//! Opens the stores of a configuration: each once, when first asked for, what it needs before it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use modelmesh_secrets::{
+    ChainStore, Error, ErrorKind, NamedStore, Resolver, Result, SecretStoreConnector, SecretString, StoreSource,
+    config::{Backing, Configuration, Filler, Report, StoreEntry},
+    reference::Reference,
+};
+use tokio::sync::OnceCell;
+
+use crate::registry::{OpenContext, connector};
+
+type Opened = Arc<OnceCell<Arc<dyn SecretStoreConnector>>>;
+
+/// The stores of a configuration.
+///
+/// - A store is opened when it is first asked for; one that nobody asks for is never touched.
+/// - The references in a store's settings are resolved before, through the stores they name.
+/// - A store under a `prefix` or `naming` is asked by logical names.
+#[derive(Clone)]
+pub struct StoreSet {
+    configuration: Arc<Configuration>,
+    context: OpenContext,
+    opened: Arc<Mutex<HashMap<Arc<str>, Opened>>>,
+}
+
+impl fmt::Debug for StoreSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreSet").field("configuration", &self.configuration).finish_non_exhaustive()
+    }
+}
+
+impl StoreSet {
+    /// The stores of `configuration`.
+    ///
+    /// Fails with everything that is wrong under `secrets:`: a store that might be another than was meant must
+    /// be neither read nor written. Mistakes elsewhere in the file do not matter here.
+    pub fn new(configuration: Arc<Configuration>, context: OpenContext) -> Result<Self, Box<Report>> {
+        configuration.require_valid_stores()?;
+        Ok(StoreSet { configuration, context, opened: Arc::default() })
+    }
+
+    /// A resolver over these stores.
+    pub fn resolver(&self) -> Resolver {
+        Resolver::new(Arc::new(self.clone()))
+    }
+
+    /// Opens a store by its entry: one of the configuration's, or one that
+    /// [`Configuration::select`] made from a connector's ID.
+    pub async fn open(&self, entry: &StoreEntry) -> Result<Arc<dyn SecretStoreConnector>> {
+        let cell = {
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(opened.entry(Arc::clone(&entry.name)).or_default())
+        };
+        let store = cell.get_or_try_init(|| self.open_anew(entry)).await;
+        store.cloned().map_err(|error| error.with_store(Arc::clone(&entry.name)))
+    }
+
+    async fn open_anew(&self, entry: &StoreEntry) -> Result<Arc<dyn SecretStoreConnector>> {
+        match &entry.backing {
+            Backing::Connector(spec) => {
+                let values = self.bootstrap(entry).await?;
+                let settings = entry.settings(&Filler {
+                    variable: &|name| self.context.environment.var(name)?.into_string().ok(),
+                    values: &values,
+                    base: self.configuration.base(),
+                })?;
+                let connector = connector(spec.id).ok_or_else(|| {
+                    Error::new(ErrorKind::InvalidConfig, format!("this build has no connector '{}'", spec.id))
+                })?;
+                let store = (connector.open)(&settings, &self.context)?;
+                Ok(NamedStore::wrap(store, StoreEntry::naming(&settings)))
+            }
+            Backing::Chain(links) => {
+                let mut stores = Vec::with_capacity(links.len());
+                for link in links {
+                    stores.push((Arc::clone(link), self.store(link).await?));
+                }
+                Ok(Arc::new(ChainStore::new(stores)))
+            }
+            _ => Err(Error::new(ErrorKind::InvalidConfig, "the entry of this store is wrong")),
+        }
+    }
+
+    /// The values of the references in a store's own settings.
+    async fn bootstrap(&self, entry: &StoreEntry) -> Result<HashMap<Reference, SecretString>> {
+        let references: Vec<Reference> = entry.references().cloned().collect();
+        let values = self.resolver().get_many(&references).await;
+        references.into_iter().zip(values).map(|(reference, value)| Ok((reference, value?))).collect()
+    }
+}
+
+#[async_trait]
+impl StoreSource for StoreSet {
+    async fn store(&self, name: &str) -> Result<Arc<dyn SecretStoreConnector>> {
+        let entry = self.configuration.store(name).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidConfig, "there is no such store").with_store(name)
+        })?;
+        self.open(entry).await
+    }
+}
