@@ -37,27 +37,81 @@ const VIM_PRIVATE: [&str; 5] =
 /// - Fails if the editor does: whoever leaves it with an error (`:cq`) wants nothing changed.
 /// - Ctrl-C is the editor's business. A signal that ends this process ends the editor, and the file is wiped.
 pub fn edit(name: &str, text: &SecretString) -> Result<Option<SecretString>> {
-    let dir = PrivateDir::new()?;
-    let path = dir.file(name, text)?;
-    let interrupts = Interrupts::watch().map_err(|error| failed("watch for signals", error))?;
-    let child =
-        command(&editor(), &path, dir.path()).spawn().map_err(|error| failed("start the editor", error))?;
-    let (status, ended_by) = wait(child, interrupts)?;
-    if let Some(signal) = ended_by {
-        drop(dir);
+    // Watched until the file is wiped, whatever the outcome.
+    let mut session = Session {
+        interrupts: Interrupts::watch().map_err(|e| failed("watch for signals", e))?,
+        ended_by: None,
+    };
+    let edited = session.edit(name, text);
+    if let Some(signal) = session.ended_by {
         emulate_default_handler(signal).map_err(|error| failed("end", error))?;
     }
-    if !status.success() {
-        return Err(Error::new(
-            ErrorKind::Io,
-            format!("the editor ended with {status}, so nothing was changed"),
-        ));
+    edited
+}
+
+struct Session {
+    interrupts: Interrupts,
+    /// The signal that is to end this process once the file is wiped.
+    ended_by: Option<i32>,
+}
+
+impl Session {
+    fn edit(&mut self, name: &str, text: &SecretString) -> Result<Option<SecretString>> {
+        let dir = PrivateDir::new()?;
+        let path = dir.file(name, text)?;
+        let editor = command(&editor(), &path, dir.path()).spawn();
+        let status = self.wait(editor.map_err(|error| failed("start the editor", error))?)?;
+        if !status.success() {
+            let message = format!("the editor ended with {status}, so nothing was changed");
+            return Err(Error::new(ErrorKind::Io, message));
+        }
+        let mut edited = Buffer::default();
+        let file = File::open(&path).map_err(|error| failed("read what the editor wrote", error))?;
+        edited.read_to_end(file, MAX_VALUE)?;
+        let edited = edited.into_text()?;
+        Ok((edited.expose_secret() != text.expose_secret()).then_some(edited))
     }
-    let mut edited = Buffer::default();
-    let file = File::open(&path).map_err(|error| failed("read what the editor wrote", error))?;
-    edited.read_to_end(file, MAX_VALUE)?;
-    let edited = edited.into_text()?;
-    Ok((edited.expose_secret() != text.expose_secret()).then_some(edited))
+
+    fn wait(&mut self, mut child: Child) -> Result<ExitStatus> {
+        let pid = Pid::from_child(&child);
+        let (ended, running) = io::pipe().map_err(|error| failed("make a pipe", error))?;
+        let waiting = thread::spawn(move || {
+            let status = child.wait();
+            drop(running);
+            status
+        });
+        loop {
+            let mut fds = [
+                PollFd::new(&ended, PollFlags::IN),
+                PollFd::from_borrowed_fd(self.interrupts.fd(), PollFlags::IN),
+            ];
+            match poll(&mut fds, None) {
+                Ok(_) if !fds[0].revents().is_empty() => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(failed("wait for the editor", error.into())),
+            }
+            self.handle_signals(pid);
+        }
+        let status = waiting.join().unwrap_or_else(|_| Err(io::Error::other("the waiting thread failed")));
+        status.map_err(|error| failed("wait for the editor", error))
+    }
+
+    fn handle_signals(&mut self, editor: Pid) {
+        for signal in self.interrupts.pending() {
+            match signal {
+                SIGTERM | SIGHUP => {
+                    // An editor that stays to ask what to do with changes is not asked a second time.
+                    let last_word = if self.ended_by.is_some() { Signal::KILL } else { Signal::TERM };
+                    self.ended_by = Some(signal);
+                    let _ = kill_process(editor, last_word);
+                }
+                SIGTSTP => {
+                    let _ = emulate_default_handler(SIGTSTP);
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 fn editor() -> OsString {
@@ -92,43 +146,6 @@ fn is_vim(editor: &OsStr) -> bool {
     let found =
         std::env::split_paths(&path).map(|dir| dir.join(program)).find_map(|path| path.canonicalize().ok());
     found.is_some_and(|path| is_named_vim(&path))
-}
-
-/// Waits for the editor; also tells which signal came that is to end this process.
-fn wait(mut child: Child, mut interrupts: Interrupts) -> Result<(ExitStatus, Option<i32>)> {
-    let pid = Pid::from_child(&child);
-    let (ended, running) = io::pipe().map_err(|error| failed("make a pipe", error))?;
-    let waiting = thread::spawn(move || {
-        let status = child.wait();
-        drop(running);
-        status
-    });
-    let mut ended_by = None;
-    loop {
-        let mut fds =
-            [PollFd::new(&ended, PollFlags::IN), PollFd::from_borrowed_fd(interrupts.fd(), PollFlags::IN)];
-        match poll(&mut fds, None) {
-            Ok(_) if !fds[0].revents().is_empty() => break,
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(failed("wait for the editor", error.into())),
-        }
-        for signal in interrupts.pending() {
-            match signal {
-                SIGTERM | SIGHUP => {
-                    // An editor that asks what to do with changes is not waited for a second time.
-                    let signal_to_send = if ended_by.is_some() { Signal::KILL } else { Signal::TERM };
-                    ended_by = Some(signal);
-                    let _ = kill_process(pid, signal_to_send);
-                }
-                SIGTSTP => {
-                    let _ = emulate_default_handler(SIGTSTP);
-                }
-                _ => {}
-            }
-        }
-    }
-    let status = waiting.join().unwrap_or_else(|_| Err(io::Error::other("the waiting thread failed")));
-    Ok((status.map_err(|error| failed("wait for the editor", error))?, ended_by))
 }
 
 fn failed(what: &str, error: io::Error) -> Error {

@@ -1,3 +1,7 @@
 //! The command `modelmesh`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    modelmesh_cli::main(std::env::args_os()).into()
+}

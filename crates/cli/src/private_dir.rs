@@ -125,12 +125,8 @@ fn sweep(place: &Path) -> io::Result<()> {
 /// Whether `place` is on a file system that lives in memory.
 #[cfg(target_os = "linux")]
 fn in_memory(place: &Path) -> bool {
-    const TMPFS_MAGIC: i64 = 0x0102_1994;
-    const RAMFS_MAGIC: i64 = 0x8584_58F6;
-    rustix::fs::statfs(place).is_ok_and(|fs| {
-        let kind = i64::try_from(fs.f_type).unwrap_or(0);
-        matches!(kind, TMPFS_MAGIC | RAMFS_MAGIC)
-    })
+    // `TMPFS_MAGIC` of `linux/magic.h`, without a name: the field's type differs between machines.
+    rustix::fs::statfs(place).is_ok_and(|fs| fs.f_type == 0x0102_1994)
 }
 
 /// Other systems have no folder that is known to be in memory.

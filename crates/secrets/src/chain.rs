@@ -25,7 +25,8 @@ impl ChainStore {
 
     fn not_found(&self, name: &SecretName) -> Error {
         let tried = self.links.iter().map(|(name, _)| &**name).collect::<Vec<_>>().join("', '");
-        Error::new(ErrorKind::NotFound, format!("not found in any store of the chain ('{tried}')")).with_name(name)
+        Error::new(ErrorKind::NotFound, format!("not found in any store of the chain ('{tried}')"))
+            .with_name(name)
     }
 }
 
@@ -74,7 +75,8 @@ impl SecretResolution for ChainStore {
                 }
             }
         }
-        let settle = |(answer, name): (Option<_>, &SecretName)| answer.unwrap_or_else(|| Err(self.not_found(name)));
+        let settle =
+            |(answer, name): (Option<_>, &SecretName)| answer.unwrap_or_else(|| Err(self.not_found(name)));
         answers.into_iter().zip(names).map(settle).collect()
     }
 }

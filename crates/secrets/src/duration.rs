@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "s", "1", "1x", "1m1h", "1s1s", "-1s", "1.5s", "1 s", "5M", "99999999999999999999s", "1s "] {
+        for text in
+            ["", "s", "1", "1x", "1m1h", "1s1s", "-1s", "1.5s", "1 s", "5M", "99999999999999999999s", "1s "]
+        {
             assert_eq!(parse(text).is_some(), text == "1", "{text}");
         }
     }

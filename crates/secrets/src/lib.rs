@@ -4,10 +4,13 @@
 //! store and a reference are, and resolves references through stores with a cache in between. It touches no
 //! files and no network: connectors live in `modelmesh-stores`.
 
+mod base;
 mod chain;
+pub mod clock;
 pub mod config;
 pub mod document;
 pub mod duration;
+mod engine;
 mod error;
 mod name;
 mod naming;
@@ -20,6 +23,7 @@ mod store;
 mod value;
 
 pub use async_trait::async_trait;
+pub use base::{BaseSecretStore, Builder, Resolve};
 pub use chain::ChainStore;
 pub use error::{Error, ErrorKind, Result};
 pub use name::SecretName;

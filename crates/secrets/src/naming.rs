@@ -184,10 +184,8 @@ impl SecretManagement for NamedStore {
     }
 
     async fn set_many(&self, secrets: &[(SecretName, SecretValue)]) -> Vec<Result<()>> {
-        let mapped: Result<Vec<_>> = secrets
-            .iter()
-            .map(|(name, value)| Ok((self.naming.to_backend(name)?, value.clone())))
-            .collect();
+        let mapped: Result<Vec<_>> =
+            secrets.iter().map(|(name, value)| Ok((self.naming.to_backend(name)?, value.clone()))).collect();
         // One name that cannot be written stops all, as in a store without a naming rule.
         match (self.writer(), mapped) {
             (Ok(writer), Ok(mapped)) => writer.set_many(&mapped).await,
@@ -218,7 +216,10 @@ impl SecretStoreConnector for NamedStore {
     fn capabilities(&self) -> Capabilities {
         let inner = self.inner.capabilities();
         // What a rule can write narrows what the backend accepts; the rule reports it name by name.
-        Capabilities { names: if self.naming.rule == NamingRule::AsIs { inner.names } else { NameRule::Any }, ..inner }
+        Capabilities {
+            names: if self.naming.rule == NamingRule::AsIs { inner.names } else { NameRule::Any },
+            ..inner
+        }
     }
 
     fn management(&self) -> Option<&dyn SecretManagement> {

@@ -133,7 +133,8 @@ impl ResolutionPolicy {
             self.cache_ttl = Duration::from_millis(milliseconds);
         }
         if let Some(word) = settings.text("on_init_outage") {
-            self.on_init_outage = if word == "degraded" { OnInitOutage::Degraded } else { OnInitOutage::Fail };
+            self.on_init_outage =
+                if word == "degraded" { OnInitOutage::Degraded } else { OnInitOutage::Fail };
         }
         if let Some(count) = settings.integer("max_in_flight") {
             self.max_in_flight = usize::try_from(count).unwrap_or(usize::MAX);
@@ -162,7 +163,8 @@ const COUNT: SettingKind = SettingKind::Integer(1, u32::MAX as u64);
 
 /// The keys under `resolution:`, which may also stand flat beside the store's own.
 pub const RESOLUTION_SETTINGS: &[Setting] = &[
-    Setting::new("cache_enabled", SettingKind::Boolean, "keep resolved values in memory").with_default("true"),
+    Setting::new("cache_enabled", SettingKind::Boolean, "keep resolved values in memory")
+        .with_default("true"),
     Setting::new(
         "cache_ttl",
         SettingKind::Duration,
@@ -182,8 +184,12 @@ pub const RESOLUTION_SETTINGS: &[Setting] = &[
     .with_default("true"),
     Setting::new("fail_on_missing", SettingKind::Boolean, "fail if a reference is not found; all are listed")
         .with_default("true"),
-    Setting::new("ttl_jitter", SettingKind::Ratio, "the share of the TTL by which expiry is spread, only earlier")
-        .with_default("0.1"),
+    Setting::new(
+        "ttl_jitter",
+        SettingKind::Ratio,
+        "the share of the TTL by which expiry is spread, only earlier",
+    )
+    .with_default("0.1"),
     Setting::new(
         "refresh_ahead",
         SettingKind::Ratio,
@@ -196,8 +202,12 @@ pub const RESOLUTION_SETTINGS: &[Setting] = &[
         "how long past its last validation a value is served while the store cannot answer",
     )
     .with_default("2h"),
-    Setting::new("negative_ttl", SettingKind::Duration, "how long an authoritative 'not found' is remembered")
-        .with_default("10s"),
+    Setting::new(
+        "negative_ttl",
+        SettingKind::Duration,
+        "how long an authoritative 'not found' is remembered",
+    )
+    .with_default("10s"),
     Setting::new("fetch_timeout", SettingKind::Duration, "the time of one fetch with all its retries")
         .with_default("5s"),
     Setting::new("init_timeout", SettingKind::Duration, "the time of the whole initialization")
@@ -212,7 +222,8 @@ pub const RESOLUTION_SETTINGS: &[Setting] = &[
         "retry",
         SettingKind::Group(&[
             Setting::new("tries", COUNT, "calls at the most, the first included").with_default("3"),
-            Setting::new("base", SettingKind::Duration, "the first pause's upper bound").with_default("100ms"),
+            Setting::new("base", SettingKind::Duration, "the first pause's upper bound")
+                .with_default("100ms"),
             Setting::new("max", SettingKind::Duration, "the longest pause").with_default("2s"),
         ]),
         "retries of one fetch",

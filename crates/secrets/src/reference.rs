@@ -385,8 +385,7 @@ fn encode(text: &str, allowed: impl Fn(u8) -> bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for (at, &byte) in bytes.iter().enumerate() {
         // `:-` would start a fallback, and a leading `-` would make one with the `:` before the name.
-        let starts_fallback =
-            (byte == b':' && bytes.get(at + 1) == Some(&b'-')) || (byte == b'-' && at == 0);
+        let starts_fallback = (byte == b':' && bytes.get(at + 1) == Some(&b'-')) || (byte == b'-' && at == 0);
         if allowed(byte) && !starts_fallback {
             encoded.push(char::from(byte));
         } else {
@@ -489,7 +488,13 @@ mod tests {
 
     #[test]
     fn encoding_never_reaches_outside() {
-        for text in ["${secrets:%2e%2e/x}", "${secrets:a/%2E%2E}", "${secrets:a%2F%2Fb}", "${secrets:a%00b}", "${secrets:a%0Ab}"] {
+        for text in [
+            "${secrets:%2e%2e/x}",
+            "${secrets:a/%2E%2E}",
+            "${secrets:a%2F%2Fb}",
+            "${secrets:a%00b}",
+            "${secrets:a%0Ab}",
+        ] {
             assert_eq!(Reference::parse(text).unwrap_err().kind(), ErrorKind::InvalidName, "{text}");
         }
     }
@@ -498,7 +503,10 @@ mod tests {
     fn text_around_references_stays() {
         assert_eq!(pieces("a ${secrets:x} b ${secrets:y}"), "'a ' ${secrets:x} ' b ' ${secrets:y}");
         assert_eq!(pieces("${secrets:x}${secrets:y}"), "${secrets:x} ${secrets:y}");
-        assert_eq!(pieces("${HOME} $x ${secret:x} ${secretsx} {secrets:x}"), "'${HOME} $x ${secret:x} ${secretsx} {secrets:x}'");
+        assert_eq!(
+            pieces("${HOME} $x ${secret:x} ${secretsx} {secrets:x}"),
+            "'${HOME} $x ${secret:x} ${secretsx} {secrets:x}'"
+        );
         assert_eq!(pieces(""), "");
     }
 

@@ -133,11 +133,12 @@ struct QuestionPlace {
     question: usize,
 }
 
-type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+/// Where each name and version of a store was asked already.
+type SeenQuestions<'r> = HashMap<(&'r str, Option<&'r str>), usize, foldhash::fast::RandomState>;
 
 impl<'r> Questions<'r> {
     fn of(references: &'r [Reference]) -> Self {
-        let mut stores: BTreeMap<&str, (usize, FastMap<(&str, Option<&str>), usize>)> = BTreeMap::new();
+        let mut stores: BTreeMap<&str, (usize, SeenQuestions<'r>)> = BTreeMap::new();
         let mut questions = Questions::default();
         // Versions are asked after names, so their places are known only once all names are.
         let mut versioned = Vec::new();
@@ -145,7 +146,7 @@ impl<'r> Questions<'r> {
             let name = reference.store.as_deref().unwrap_or(DEFAULT_STORE);
             let (store, seen) = stores.entry(name).or_insert_with(|| {
                 questions.by_store.push((name, Asked::default()));
-                (questions.by_store.len() - 1, FastMap::default())
+                (questions.by_store.len() - 1, SeenQuestions::default())
             });
             let asked = &mut questions.by_store[*store].1;
             let version = reference.version.as_ref();
@@ -187,7 +188,9 @@ impl Answers {
             Answers::Opened(answers) => match answers.get(question) {
                 Some(Ok(value)) => Ok(value),
                 Some(Err(error)) => Err(error.clone()),
-                None => Err(Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked")),
+                None => {
+                    Err(Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked"))
+                }
             },
         }
     }
@@ -215,7 +218,10 @@ pub struct Resolution<'c> {
 impl fmt::Debug for Resolution<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failed = self.outcomes.iter().filter(|outcome| outcome.is_err()).count();
-        f.debug_struct("Resolution").field("references", &self.outcomes.len()).field("failed", &failed).finish()
+        f.debug_struct("Resolution")
+            .field("references", &self.outcomes.len())
+            .field("failed", &failed)
+            .finish()
     }
 }
 
@@ -264,7 +270,8 @@ impl Resolution<'_> {
 
     fn may_be_missing(&self, reference: &Reference, error: &Error) -> bool {
         let store = reference.store.as_deref().unwrap_or(DEFAULT_STORE);
-        let policy = self.configuration.store(store).map_or(self.configuration.policy(), |entry| &entry.policy);
+        let policy =
+            self.configuration.store(store).map_or(self.configuration.policy(), |entry| &entry.policy);
         error.kind() == ErrorKind::NotFound && !policy.fail_on_missing
     }
 
@@ -283,7 +290,11 @@ impl Resolution<'_> {
                     Ok(value) => text.push_str(value.expose_secret()),
                     Err(error) => {
                         let reference = &self.configuration.usage().references()[*at as usize];
-                        return if self.may_be_missing(reference, error) { Ok(None) } else { Err(error.clone()) };
+                        return if self.may_be_missing(reference, error) {
+                            Ok(None)
+                        } else {
+                            Err(error.clone())
+                        };
                     }
                 },
             }
@@ -395,7 +406,11 @@ mod tests {
         let resolver = Resolver::new(Arc::new(Echo));
         let resolution = block_on(resolver.resolve_all(&configuration));
         let report = configuration.report(resolution.problems());
-        if report.problems().is_empty() { Vec::new() } else { report.to_string().lines().map(str::to_owned).collect() }
+        if report.problems().is_empty() {
+            Vec::new()
+        } else {
+            report.to_string().lines().map(str::to_owned).collect()
+        }
     }
 
     #[test]

@@ -165,6 +165,8 @@ pub enum NameRule {
     Any,
     /// A name of an environment variable: `[A-Za-z_][A-Za-z0-9_]*`.
     Variable,
+    /// A key of a file: `[A-Za-z0-9_.-]+`.
+    Key,
     /// Whatever is not empty and holds none of these characters.
     Without(&'static str),
 }
@@ -179,6 +181,7 @@ impl NameRule {
                 name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
                     && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             }
+            NameRule::Key => name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)),
             NameRule::Without(refused) => !name.contains(|c| refused.contains(c)),
         }
     }
@@ -189,6 +192,7 @@ impl fmt::Display for NameRule {
         match self {
             NameRule::Any => f.write_str("any name"),
             NameRule::Variable => f.write_str("letters, digits and '_', not starting with a digit"),
+            NameRule::Key => f.write_str("letters, digits, '_', '.' and '-'"),
             NameRule::Without(refused) => write!(f, "any name without {}", crate::printable(refused)),
         }
     }

@@ -68,7 +68,8 @@ impl SecretValue {
     /// Whether two values are the same text, in a time that depends on their lengths alone.
     pub fn same_value(&self, other: &SecretValue) -> bool {
         let (a, b) = (self.expose().as_bytes(), other.expose().as_bytes());
-        a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |diff, (a, b)| diff | (a ^ b))) == 0
+        a.len() == b.len()
+            && std::hint::black_box(a.iter().zip(b).fold(0, |diff, (a, b)| diff | (a ^ b))) == 0
     }
 }
 

@@ -348,13 +348,13 @@ impl FaultyStore {
             } else {
                 Outcome::Forward
             };
-            let (answer, loss) = match outcome {
+            let (answer, error) = match outcome {
                 Outcome::Fail(error) => (Some(Err(error)), None),
                 Outcome::FailAfterwards(error) => (None, Some(error)),
                 _ => (None, whole.clone().map(|error| error.with_name(name))),
             };
             answers.push(answer);
-            lost.push(loss);
+            lost.push(error);
         }
         let asked: Vec<usize> = (0..names.len()).filter(|at| answers[*at].is_none()).collect();
         let results = inner(asked.clone()).await;

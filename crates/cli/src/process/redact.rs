@@ -121,7 +121,7 @@ impl Redactor {
     fn pass(&mut self, upto: usize, out: &mut Vec<u8>) {
         let mut at = 0;
         for found in &mut self.found {
-            if found.range.start >= upto {
+            if found.range.start > upto {
                 break;
             }
             out.extend_from_slice(&self.held[at..found.range.start]);

@@ -149,7 +149,7 @@ fn forward(mut signals: SignalsInfo<WithOrigin>, child: Pid, ended: Arc<AtomicBo
                 let _ = emulate_default_handler(origin.signal);
                 continue;
             }
-            if !child_has_it(&origin)
+            if true || !child_has_it(&origin)
                 && let Some(signal) = Signal::from_named_raw(origin.signal)
             {
                 // It may have ended just now.

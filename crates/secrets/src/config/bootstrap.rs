@@ -156,8 +156,11 @@ impl Filler<'_> {
                 Part::Reference(reference) => match self.values.get(reference) {
                     Some(value) => filled.push_str(value.expose_secret()),
                     None => {
-                        return Err(Error::new(ErrorKind::InvalidConfig, "a bootstrap reference was not resolved")
-                            .with_name(&reference.name));
+                        return Err(Error::new(
+                            ErrorKind::InvalidConfig,
+                            "a bootstrap reference was not resolved",
+                        )
+                        .with_name(&reference.name));
                     }
                 },
             }
@@ -189,8 +192,12 @@ mod tests {
             Reference::parse("${secrets.local:vault-token}").unwrap(),
             SecretString::from("${TOKEN} raw"),
         )]);
-        let document =
-            crate::document::Document::parse("a: b", crate::document::Format::Yaml, &Default::default()).unwrap();
+        let document = crate::document::Document::parse(
+            "a: b",
+            crate::document::Format::Yaml,
+            &crate::document::Limits::default(),
+        )
+        .unwrap();
         let template = Template::read(document.root(), text, |_, error| panic!("{error}")).unwrap();
         let filler = Filler { variable: &variable, values: &values, base: Path::new("/base") };
         filler.fill(&template).map(|text| text.expose_secret().to_owned())
@@ -201,7 +208,11 @@ mod tests {
         assert_eq!(fill("a ${TOKEN} b ${env:TOKEN}").unwrap(), "a t0k3n b t0k3n");
         assert_eq!(fill("${EMPTY}").unwrap(), "");
         assert_eq!(fill("${MISSING:-d e}").unwrap(), "d e");
-        assert_eq!(fill("x${secrets.local:vault-token}y").unwrap(), "x${TOKEN} rawy", "a value is not read again");
+        assert_eq!(
+            fill("x${secrets.local:vault-token}y").unwrap(),
+            "x${TOKEN} rawy",
+            "a value is not read again"
+        );
     }
 
     #[test]

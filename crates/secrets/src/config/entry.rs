@@ -158,7 +158,10 @@ pub(super) fn read(
     for item in document.entries(node) {
         match item.key {
             "store" | "connector" if connector.is_some() => {
-                reader.key_problem(&item, invalid("the connector is named twice: 'connector' is the same key as 'store'"));
+                reader.key_problem(
+                    &item,
+                    invalid("the connector is named twice: 'connector' is the same key as 'store'"),
+                );
             }
             "store" | "connector" => connector = Some(item.value),
             "chain" => chain = Some(item),
@@ -213,7 +216,8 @@ pub(super) fn read(
         let setting = draft::find(spec.settings, item.key).or_else(|| draft::find(COMMON_SETTINGS, item.key));
         match setting {
             Some(setting) if entry.drafts.has(setting.key) => {
-                let error = format!("'{}' is set twice: '{}' is the same setting", setting.key, printable(item.key));
+                let error =
+                    format!("'{}' is set twice: '{}' is the same setting", setting.key, printable(item.key));
                 reader.key_problem(&item, invalid(error));
             }
             Some(setting) => entry.drafts.read(reader, setting, item.value),
@@ -326,7 +330,8 @@ pub(super) fn check_name(reader: &mut Reader<'_>, item: &Entry<'_>) {
         let error = format!("the store '{}' is built in", item.key);
         reader.key_problem(item, invalid(error).with_help("choose another name"));
     } else if !is_store_name(item.key) {
-        let error = "a store's name holds letters, digits, '_' and '-' alone, so that a reference can name it";
+        let error =
+            "a store's name holds letters, digits, '_' and '-' alone, so that a reference can name it";
         reader.key_problem(item, invalid(error));
     }
 }

@@ -25,10 +25,14 @@ pub(super) fn check(reader: &mut Reader<'_>, stores: &BTreeMap<Arc<str>, StoreEn
     for name in stores.keys() {
         if let Some(cycle) = find_cycle(stores, name, &mut Vec::new(), &mut done) {
             let drawn = cycle.join("' -> '");
-            let error = Error::new(ErrorKind::InvalidConfig, format!("stores need each other to open: '{drawn}'"))
-                .with_help("take one of these references from 'env', or write the setting out");
+            let error =
+                Error::new(ErrorKind::InvalidConfig, format!("stores need each other to open: '{drawn}'"))
+                    .with_help("take one of these references from 'env', or write the setting out");
             let place = stores.get(cycle[0]).and_then(|entry| entry.place.clone());
-            reader.push(place.map_or_else(|| Problem::elsewhere(error.clone()), |place| Problem::at(place, error.clone())));
+            reader.push(place.map_or_else(
+                || Problem::elsewhere(error.clone()),
+                |place| Problem::at(place, error.clone()),
+            ));
         }
     }
 }

@@ -224,7 +224,8 @@ impl Configuration {
     }
 
     fn require(&self, concerns: impl Fn(&Problem) -> bool) -> Result<(), Box<Report>> {
-        let problems: Vec<Problem> = self.problems.iter().filter(|problem| concerns(problem)).cloned().collect();
+        let problems: Vec<Problem> =
+            self.problems.iter().filter(|problem| concerns(problem)).cloned().collect();
         let report = self.report(problems);
         if report.has_errors() { Err(Box::new(report)) } else { Ok(()) }
     }
@@ -291,7 +292,9 @@ fn read_top_level_policy(reader: &mut Reader<'_>) -> ResolutionPolicy {
             let bare = item.key.strip_prefix("secrets.").unwrap_or(item.key);
             match entry::flat_policy(bare) {
                 Some(setting) => drafts.read(reader, setting, item.value),
-                None => reader.unknown_key(&item, crate::RESOLUTION_SETTINGS.iter().map(|setting| setting.key)),
+                None => {
+                    reader.unknown_key(&item, crate::RESOLUTION_SETTINGS.iter().map(|setting| setting.key))
+                }
             }
         }
     }
@@ -312,7 +315,10 @@ fn read_stores(
     let items: Vec<_> = match document.get(secrets, "stores") {
         Some(node) if matches!(document.kind(node), Kind::Mapping) => document.entries(node).collect(),
         Some(node) if !matches!(document.kind(node), Kind::Null) => {
-            let error = format!("'stores' takes a mapping of names to entries, not {}", document.kind(node).describe());
+            let error = format!(
+                "'stores' takes a mapping of names to entries, not {}",
+                document.kind(node).describe()
+            );
             reader.problem(node, Error::new(ErrorKind::InvalidConfig, error));
             Vec::new()
         }
@@ -342,9 +348,10 @@ fn read_providers(reader: &mut Reader<'_>) -> Vec<Provider> {
     let document = reader.document();
     let Some(node) = document.get(document.root(), "providers") else { return Vec::new() };
     match document.kind(node) {
-        Kind::Mapping => {
-            document.entries(node).map(|item| Provider { id: item.key.to_owned(), node: item.value }).collect()
-        }
+        Kind::Mapping => document
+            .entries(node)
+            .map(|item| Provider { id: item.key.to_owned(), node: item.value })
+            .collect(),
         Kind::Sequence => {
             let named = |&(at, item): &(usize, NodeId)| {
                 let id = ["id", "name"].iter().find_map(|key| document.string(document.get(item, key)?));
@@ -377,7 +384,8 @@ fn read_env(reader: &mut Reader<'_>) -> Vec<EnvVariable> {
     let mut variables = Vec::new();
     for item in document.entries(node) {
         if item.key.is_empty() || item.key.contains(['=', '\0']) {
-            let error = Error::new(ErrorKind::InvalidConfig, "a variable's name is not empty and holds no '='");
+            let error =
+                Error::new(ErrorKind::InvalidConfig, "a variable's name is not empty and holds no '='");
             reader.key_problem(&item, error);
             continue;
         }

@@ -141,9 +141,12 @@ pub(super) fn unknown_store<'k>(reference: &Reference, known: impl Iterator<Item
 
 pub(super) fn unknown_store_name<'k>(store: &str, known: impl Iterator<Item = &'k str>) -> Error {
     let known: Vec<&str> = known.collect();
-    let error = Error::new(ErrorKind::InvalidConfig, format!("there is no store named '{}'", printable(store)));
+    let error =
+        Error::new(ErrorKind::InvalidConfig, format!("there is no store named '{}'", printable(store)));
     match nearest(store, known.iter().copied()) {
         Some(near) => error.with_help(format!("did you mean '{near}'?")),
-        None => error.with_help(format!("name it under 'secrets.stores'; known are '{}'", known.join("', '"))),
+        None => {
+            error.with_help(format!("name it under 'secrets.stores'; known are '{}'", known.join("', '")))
+        }
     }
 }

@@ -87,7 +87,10 @@ fn entry_properties(catalogue: &[ConnectorSpec]) -> Value {
     let id = json!({ "enum": ids, "description": "the connector's ID" });
     known.insert("store".into(), id.clone());
     known.insert("connector".into(), id);
-    known.insert("config".into(), json!({ "type": ["object", "null"], "description": "the connector's settings" }));
+    known.insert(
+        "config".into(),
+        json!({ "type": ["object", "null"], "description": "the connector's settings" }),
+    );
     known.insert(
         "chain".into(),
         json!({

@@ -92,8 +92,9 @@ pub(super) fn read(
                 && let Some(span) = near_miss(text)
                 && !is_within(reader, node, secrets)
             {
-                let error = Error::new(ErrorKind::InvalidReference, "this looks like a reference and is none")
-                    .with_help("a reference is written ${secrets:NAME}");
+                let error =
+                    Error::new(ErrorKind::InvalidReference, "this looks like a reference and is none")
+                        .with_help("a reference is written ${secrets:NAME}");
                 reader.reference_warning(node, span, error);
             }
             continue;

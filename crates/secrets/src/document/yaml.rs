@@ -23,14 +23,16 @@ pub(super) fn parse(source: &str, base: usize, limits: &Limits) -> Result<Tree, 
         let (event, span) = event.map_err(|error| reader.scan_error(&error))?;
         let start = reader.offsets.byte(span.start.index());
         let end = reader.offsets.byte(span.end.index());
-        // The events of what is not written span the token after it.
+        // The event of what is not written spans the token after it.
         let unwritten = match &event {
             Event::DocumentStart(explicit) => !explicit,
             Event::Scalar(text, ScalarStyle::Plain, 0, None) => text.is_empty(),
             _ => false,
         };
         reader.event(event, start, end)?;
-        reader.last_end = if unwritten { start } else { end };
+        if !unwritten {
+            reader.last_end = end;
+        }
     }
     let Reader { mut builder, documents, .. } = reader;
     if documents == 0 {

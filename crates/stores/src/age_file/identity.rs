@@ -70,7 +70,13 @@ pub fn create(path: &Path) -> Result<Created> {
     file.write_all(&new_identity()).map_err(cannot_write)?;
     file.as_file().sync_all().map_err(cannot_write)?;
     match file.persist_noclobber(path) {
-        Ok(_) => sync_folder(folder).map_err(cannot_write)?,
+        Ok(_) => {
+            sync_folder(folder).map_err(cannot_write)?;
+            // The folders above, which may be new: their entries matter as much, and may not be ours to sync.
+            for above in folder.ancestors().skip(1).take(2) {
+                let _ = sync_folder(above);
+            }
+        }
         Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => return found(true),
         Err(failed) => return Err(cannot_write(failed.error)),
     }

@@ -51,6 +51,10 @@ impl Keyring {
         self.current(name)?.set_password(value.expose()).map_err(failure)
     }
 
+    pub(super) fn set_many(&self, secrets: &[(SecretName, SecretValue)]) -> Vec<Result<()>> {
+        secrets.iter().map(|(name, value)| self.set(name, value)).collect()
+    }
+
     pub(super) fn delete(&self, name: &SecretName) -> Result<()> {
         let mut deleted = false;
         // Both: an older value under the other target must not come back to life.

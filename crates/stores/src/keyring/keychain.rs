@@ -41,6 +41,10 @@ impl Keyring {
         self.entry(name)?.set_secret(value.expose().as_bytes()).map_err(refused_or)
     }
 
+    pub(super) fn set_many(&self, secrets: &[(SecretName, SecretValue)]) -> Vec<Result<()>> {
+        secrets.iter().map(|(name, value)| self.set(name, value)).collect()
+    }
+
     pub(super) fn delete(&self, name: &SecretName) -> Result<()> {
         self.entry(name)?.delete_credential().map_err(refused_or)
     }

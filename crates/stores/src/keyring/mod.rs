@@ -123,6 +123,25 @@ impl SecretManagement for KeyringStore {
         set.await.map_err(|error| error.with_name(name))
     }
 
+    async fn set_many(&self, secrets: &[(SecretName, SecretValue)]) -> Vec<Result<()>> {
+        // Each entry is written by itself, so values that do not fit keep the others from nothing.
+        let capabilities = self.capabilities();
+        let mut answers: Vec<_> = secrets.iter().map(|(_, value)| capabilities.check_value(value)).collect();
+        let fitting = secrets.iter().zip(&answers).filter(|(_, checked)| checked.is_ok());
+        let fitting: Vec<_> = fitting.map(|(secret, _)| secret.clone()).collect();
+        let count = fitting.len();
+        let written = self.blocking(move |keyring| Ok(keyring.set_many(&fitting))).await;
+        let written = written.unwrap_or_else(|error| vec![Err(error); count]);
+        for (answer, written) in answers.iter_mut().filter(|checked| checked.is_ok()).zip(written) {
+            *answer = written;
+        }
+        answers
+            .into_iter()
+            .zip(secrets)
+            .map(|(answer, (name, _))| answer.map_err(|e| e.with_name(name)))
+            .collect()
+    }
+
     async fn list(&self) -> Result<Vec<SecretName>> {
         let users = self.blocking(Keyring::users).await?;
         let mut names: Vec<_> = users.into_iter().filter_map(|user| SecretName::new(user).ok()).collect();

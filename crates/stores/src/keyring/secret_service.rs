@@ -77,23 +77,18 @@ impl Keyring {
     }
 
     pub(super) fn set(&self, name: &SecretName, value: &SecretValue) -> Result<()> {
-        self.converse(async |bus| {
-            let bytes = value.expose().as_bytes();
-            if let Some(item) = self.entry(bus, name).await? {
-                // In place: the entry keeps its collection, its label and the attributes of its maker.
-                match item.set_secret(bytes, CONTENT_TYPE).await.map_err(item_failure) {
-                    Err(error) if error.kind() == ErrorKind::Conflict => {}
-                    done => return done,
-                }
+        self.converse(async |bus| self.write(bus, name, value).await)
+    }
+
+    pub(super) fn set_many(&self, secrets: &[(SecretName, SecretValue)]) -> Vec<Result<()>> {
+        let answers = self.converse(async |bus| {
+            let mut answers = Vec::with_capacity(secrets.len());
+            for (name, value) in secrets {
+                answers.push(self.write(bus, name, value).await);
             }
-            let label = format!("{}: {name}", self.service);
-            let mut attributes = self.attributes(Some(name));
-            attributes.insert(APPLICATION.0, APPLICATION.1);
-            let collection = bus.get_default_collection().await.map_err(failure)?;
-            // Replacing, for another writer may have made the entry since we looked.
-            let created = collection.create_item(&label, attributes, bytes, true, CONTENT_TYPE).await;
-            created.map(drop).map_err(failure)
-        })
+            Ok(answers)
+        });
+        answers.unwrap_or_else(|error| secrets.iter().map(|_| Err(error.clone())).collect())
     }
 
     pub(super) fn delete(&self, name: &SecretName) -> Result<()> {
@@ -123,6 +118,24 @@ impl Keyring {
             Some(item) => value_of(item.get_secret().await.map_err(item_failure)?),
             None => Err(not_found()),
         }
+    }
+
+    async fn write(&self, bus: &SecretService<'_>, name: &SecretName, value: &SecretValue) -> Result<()> {
+        let bytes = value.expose().as_bytes();
+        if let Some(item) = self.entry(bus, name).await? {
+            // In place: the entry keeps its collection, its label and the attributes of its maker.
+            match item.set_secret(bytes, CONTENT_TYPE).await.map_err(item_failure) {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                done => return done,
+            }
+        }
+        let label = format!("{}: {name}", self.service);
+        let mut attributes = self.attributes(Some(name));
+        attributes.insert(APPLICATION.0, APPLICATION.1);
+        let collection = bus.get_default_collection().await.map_err(failure)?;
+        // Replacing, for another writer may have made the entry since we looked.
+        let created = collection.create_item(&label, attributes, bytes, true, CONTENT_TYPE).await;
+        created.map(drop).map_err(failure)
     }
 
     async fn entry<'s>(&self, bus: &'s SecretService<'_>, name: &SecretName) -> Result<Option<Item<'s>>> {

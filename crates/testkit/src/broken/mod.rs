@@ -51,7 +51,7 @@ flaws! {
         "data/keeps-leading-newline",
         "data/keeps-trailing-newline",
         "data/keeps-one-space",
-    ] also ["data/", "durability/reopen-reads-the-same"],
+    ] also ["data/keeps-", "durability/reopen-reads-the-same"],
     /// A newline at the end of a value is lost.
     DropsFinalNewline breaks [
         "data/keeps-trailing-newline",
@@ -176,7 +176,8 @@ mod tests {
     use super::*;
     use crate::conformance;
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    // On one thread, a store's own awaits decide who runs next: races are lost every time.
+    #[tokio::test]
     async fn every_flaw_is_found_by_the_cases_named_for_it() {
         for flaw in Flaw::ALL {
             let report = conformance::run(&flaw.factory()).await;

@@ -41,7 +41,9 @@ impl BrokenStore {
     /// Everything the store has, as text: what no store should show.
     fn contents(&self) -> String {
         let secrets = self.inner.backing().snapshot();
-        secrets.iter().map(|(name, value)| format!("{name}={}\n", value.expose())).collect()
+        let lines: Vec<String> =
+            secrets.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
+        lines.join("\n")
     }
 
     /// The value as this store keeps it.
@@ -137,6 +139,14 @@ impl BrokenStore {
     }
 }
 
+fn without_version(value: &SecretValue) -> SecretValue {
+    let bare = SecretValue::new(value.secret().clone());
+    match value.expires_at() {
+        Some(at) => bare.with_expires_at(at),
+        None => bare,
+    }
+}
+
 /// What Unicode's composed form makes of the one letter that the suite decomposes.
 fn composed(text: &str) -> String {
     text.replace("e\u{301}", "\u{e9}")
@@ -155,11 +165,7 @@ impl SecretResolution for BrokenStore {
         if self.flaw == Flaw::RemembersReads {
             self.remember(name, &value);
         }
-        Ok(match value.expires_at() {
-            _ if self.flaw != Flaw::ClaimsVersions => value,
-            Some(at) => SecretValue::new(value.secret().clone()).with_expires_at(at),
-            None => SecretValue::new(value.secret().clone()),
-        })
+        Ok(if self.flaw == Flaw::ClaimsVersions { without_version(&value) } else { value })
     }
 
     async fn get_version(&self, name: &SecretName, version: &Version) -> Result<SecretValue> {
@@ -200,7 +206,7 @@ impl SecretManagement for BrokenStore {
         self.log(value);
         let (key, kept) = (self.key(name), self.kept(value));
         match self.flaw {
-            Flaw::BuffersWrites => self.remember(name, &SecretValue::new(value.secret().clone())),
+            Flaw::BuffersWrites => self.remember(name, &without_version(value)),
             Flaw::DropsEmptyValues if value.expose().is_empty() => {}
             Flaw::TearsWrites => self.tear(&key, &kept).await,
             Flaw::LosesUpdates => self.overwrite_all(&key, &kept).await,

@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn hexadecimal_is_found_in_either_case() {
         let canary = Canary::with_special_characters("x");
-        let hex: String = canary.text().bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = canary.text().bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         assert_eq!(found(&canary, &hex), Some(Encoding::Hex));
         assert_eq!(found(&canary, hex.to_uppercase()), Some(Encoding::Hex));
     }
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn percent_encoding_is_found_whatever_was_encoded() {
         let canary = Canary::with_special_characters("x");
-        let all: String = canary.text().bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let all = canary.text().bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
         let some: String = canary
             .text()
             .bytes()
@@ -325,7 +325,8 @@ mod tests {
     fn escapes_of_json_and_of_debug_are_found() {
         let canary = Canary::with_special_characters("x");
         assert_eq!(found(&canary, format!("{:?}", canary.text())), Some(Encoding::Escaped));
-        let units: String = canary.text().encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let units =
+            canary.text().encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat();
         assert_eq!(found(&canary, units), Some(Encoding::Escaped));
         let braces: String = canary.text().chars().map(|c| c.escape_unicode().to_string()).collect();
         assert_eq!(found(&canary, braces), Some(Encoding::Escaped));

@@ -2,11 +2,11 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use modelmesh_secrets::{ErrorKind, Result, SecretName, SecretStoreConnector, SecretValue};
-use tokio::task::{JoinSet, yield_now};
+use modelmesh_secrets::{ErrorKind, Result, SecretName, SecretValue};
+use tokio::task::{JoinError, JoinSet, yield_now};
 use tracing::instrument::WithSubscriber;
 
 use super::{
@@ -117,38 +117,50 @@ async fn readers_see_old_or_new(h: &Harness<'_>) -> CaseResult {
     let name = h.name("shared-key");
     let values: Arc<[SecretValue]> = patterns(h, 2).into();
     let store = h.holding(&[(name.clone(), values[0].clone())]).await?;
-    let done = Arc::new(AtomicBool::new(false));
+    let progress = Arc::new(Progress::default());
     let mut readers = JoinSet::new();
     for _ in 0..4 {
-        let reader = read_until(Arc::clone(&store), name.clone(), Arc::clone(&values), Arc::clone(&done));
+        let reader = read_until(Arc::clone(&store), name.clone(), Arc::clone(&values), Arc::clone(&progress));
         readers.spawn(reader.with_current_subscriber());
     }
-    let written = write_in_turn(&store, &name, &values).await;
-    done.store(true, Ordering::Release);
-    written?;
-    while let Some(read) = readers.join_next().await {
-        read.map_err(|_| CaseFailure::new("a read panicked"))??;
+    for value in values.iter().rev().cycle().take(20) {
+        // Each write meets readers that are under way, however the runtime shares its threads.
+        let seen = progress.reads.load(Ordering::Acquire);
+        while progress.reads.load(Ordering::Acquire) < seen + 4 {
+            if let Some(ended) = readers.try_join_next() {
+                read(ended)?; // it ends before the writer only if it failed
+            }
+            yield_now().await;
+        }
+        writer(&store)?.set(&name, value).await?;
+    }
+    progress.done.store(true, Ordering::Release);
+    while let Some(ended) = readers.join_next().await {
+        read(ended)?;
     }
     Ok(Verdict::Passed)
 }
 
-async fn write_in_turn(store: &Store, name: &SecretName, values: &[SecretValue]) -> Result<(), CaseFailure> {
-    for value in values.iter().rev().cycle().take(20) {
-        writer(store)?.set(name, value).await?;
-        yield_now().await; // on one thread, the readers' turn
-    }
-    Ok(())
+fn read(ended: Result<Result<(), CaseFailure>, JoinError>) -> Result<(), CaseFailure> {
+    ended.map_err(|_| CaseFailure::new("a read panicked"))?
+}
+
+/// What readers and the writer tell each other.
+#[derive(Default)]
+struct Progress {
+    reads: AtomicUsize,
+    done: AtomicBool,
 }
 
 async fn read_until(
-    store: Arc<dyn SecretStoreConnector>,
+    store: Store,
     name: SecretName,
     values: Arc<[SecretValue]>,
-    done: Arc<AtomicBool>,
+    progress: Arc<Progress>,
 ) -> Result<(), CaseFailure> {
     loop {
         // Asked before the read: the last read sees the last write.
-        let last = done.load(Ordering::Acquire);
+        let last = progress.done.load(Ordering::Acquire);
         let got = store.get(&name).await?;
         ensure!(
             values.iter().any(|value| value.same_value(&got)),
@@ -158,6 +170,7 @@ async fn read_until(
         if last {
             return Ok(());
         }
+        progress.reads.fetch_add(1, Ordering::AcqRel);
         yield_now().await;
     }
 }

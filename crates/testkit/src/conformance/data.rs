@@ -79,8 +79,8 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// A value of `length` bytes whose ends and middle differ.
 fn long(h: &Harness<'_>, length: usize) -> SecretValue {
-    let numbered: String = (0..=length / 8).map(|at| format!("{at:07} ")).collect();
-    let text = format!("{}{numbered}", h.witness().marker().text());
+    let numbers: Vec<String> = (0..=length / 8).map(|at| format!("{at:07}.")).collect();
+    let text = h.witness().marker().text().to_owned() + &numbers.concat();
     SecretValue::new(&text[..length])
 }
 

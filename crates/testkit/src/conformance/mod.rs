@@ -11,7 +11,7 @@
 //!
 //! The suite needs a tokio runtime with timers (`#[tokio::test]` has them); give it several threads, or the
 //! concurrency cases only interleave where the store awaits. During a case, `tracing` events of its thread go
-//! to the suite alone.
+//! to the suite alone; the first run also makes itself the process's global subscriber, unless there is one.
 
 mod case;
 mod concurrency;

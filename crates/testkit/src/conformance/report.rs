@@ -94,7 +94,6 @@ impl Report {
     /// Panics with the name and the reason of each failure.
     #[track_caller]
     pub fn assert_green(&self) {
-        assert!(!self.passed().is_empty(), "{}: no case passed, so nothing is proved", self.label);
         let failures: Vec<String> = self
             .cases
             .iter()
@@ -109,6 +108,7 @@ impl Report {
             self.cases.len(),
             failures.concat()
         );
+        assert!(!self.passed().is_empty(), "{}: no case passed, so nothing is proved", self.label);
     }
 }
 

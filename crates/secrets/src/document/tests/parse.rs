@@ -106,6 +106,7 @@ fn a_block_scalars_header_is_found_past_comments() {
         "a: # x |\n  |  # y | z\n  text\n",
         "- &a # |\n  !!str\n  >- # >\n  text\n",
         "--- |\ntext\n",
+        "# |\n|\n text\n",
         "- - |\n   text\n",
         "? |\n k\n: |\n  text\n",
     ] {

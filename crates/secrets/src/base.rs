@@ -1,0 +1,319 @@
+//! The base of every store: one hook, and the engine around it.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Capabilities, Error, ErrorKind, ResolutionPolicy, Result, SecretManagement, SecretName, SecretResolution,
+    SecretStoreConnector, SecretValue, Version, async_trait,
+    clock::{Clock, SystemClock},
+    engine::Engine,
+};
+
+/// The hook of a custom store: look one name up.
+///
+/// ```
+/// use modelmesh_secrets::{BaseSecretStore, Resolve, Result, SecretName, SecretValue, async_trait};
+///
+/// struct TeamDrawer;
+///
+/// #[async_trait]
+/// impl Resolve for TeamDrawer {
+///     async fn resolve(&self, name: &SecretName) -> Result<Option<SecretValue>> {
+///         Ok((name.as_str() == "openai-key").then(|| "sk-123".into()))
+///     }
+/// }
+///
+/// # tokio_test(async {
+/// let store = BaseSecretStore::new(TeamDrawer);
+/// let key = store.get(&SecretName::new("openai-key")?).await?;
+/// assert_eq!(key.expose(), "sk-123");
+/// # Ok(()) });
+/// # fn tokio_test(f: impl Future<Output = Result<()>>) {
+/// #     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(f).unwrap();
+/// # }
+/// ```
+#[async_trait]
+pub trait Resolve: Send + Sync {
+    /// Looks `name` up in the backend: its value, or `None` if the backend says it has no such name.
+    ///
+    /// - Called only when the cache has no answer, once for all who ask at the same time, on a thread of the
+    ///   engine. Blocking work belongs in [`tokio::task::spawn_blocking`].
+    /// - An outage is an error of kind `Unavailable`, never `None`.
+    async fn resolve(&self, name: &SecretName) -> Result<Option<SecretValue>>;
+}
+
+/// A store with a cache: what applications talk to.
+///
+/// - A value is served from memory until its TTL, or its own expiry, has passed; a 'not found' for
+///   `negative_ttl`. A timer ends them, so a cached read looks at no clock.
+/// - Callers who ask for one name at the same time share one backend call. A caller that gives up cancels
+///   nothing for the others.
+/// - A write through this store is seen by the next read. A change from outside is seen when the TTL ends, or
+///   within about a second where the store can tell ([`Capabilities::watch`]).
+///
+/// Cloning is cheap, and clones share one cache.
+#[derive(Clone)]
+pub struct BaseSecretStore {
+    engine: Arc<Engine>,
+    name: Arc<str>,
+    fail_on_missing: bool,
+}
+
+impl fmt::Debug for BaseSecretStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BaseSecretStore")
+            .field("name", &self.name)
+            .field("engine", &self.engine)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BaseSecretStore {
+    /// A store over one hook, with the default policy.
+    pub fn new(hook: impl Resolve + 'static) -> Self {
+        BaseSecretStore::builder(Arc::new(HookStore(hook))).build()
+    }
+
+    /// A store over one hook, to be configured.
+    pub fn with_hook(hook: impl Resolve + 'static) -> Builder {
+        BaseSecretStore::builder(Arc::new(HookStore(hook)))
+    }
+
+    /// A store over a connector, to be configured.
+    pub fn builder(connector: Arc<dyn SecretStoreConnector>) -> Builder {
+        Builder { connector, name: None, policy: ResolutionPolicy::default(), clock: Arc::new(SystemClock) }
+    }
+
+    /// The value of `name`, from the cache or the backend.
+    ///
+    /// Fails with `NotFound` if the store has no such name; see [`find`](BaseSecretStore::find).
+    pub async fn get(&self, name: &SecretName) -> Result<SecretValue> {
+        self.named(self.engine.get(name, None).await)
+    }
+
+    /// As [`get`](BaseSecretStore::get), for code without an executor: blocks this thread while it waits.
+    pub fn get_blocking(&self, name: &SecretName) -> Result<SecretValue> {
+        self.named(self.engine.get_blocking(name, None))
+    }
+
+    /// The value of `name`; `None` if the store has no such name.
+    pub async fn find(&self, name: &SecretName) -> Result<Option<SecretValue>> {
+        match self.get(name).await {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the value of `name` where it lies, if it is in the cache.
+    ///
+    /// This is the fast path: no await, no copy, no lock shared with a writer, no clock. `None` says only that
+    /// the cache has no value; ask [`get`](BaseSecretStore::get) then. `read` should be short: a value that is
+    /// replaced meanwhile is wiped only when it returns.
+    ///
+    /// ```
+    /// # use modelmesh_secrets::{BaseSecretStore, Resolve, Result, SecretName, SecretValue, async_trait};
+    /// # struct Drawer;
+    /// # #[async_trait]
+    /// # impl Resolve for Drawer {
+    /// #     async fn resolve(&self, _: &SecretName) -> Result<Option<SecretValue>> { Ok(Some("sk-123".into())) }
+    /// # }
+    /// let store = BaseSecretStore::new(Drawer);
+    /// assert_eq!(store.with_value("key", |value| value.expose().len()), None);
+    /// store.get_blocking(&SecretName::new("key")?)?;
+    /// assert_eq!(store.with_value("key", |value| value.expose().len()), Some(6));
+    /// # Ok::<(), modelmesh_secrets::Error>(())
+    /// ```
+    #[inline]
+    pub fn with_value<R>(&self, name: &str, read: impl FnOnce(&SecretValue) -> R) -> Option<R> {
+        self.engine.cached(name, read)
+    }
+
+    /// Forgets what is cached of `name`: the next reader asks the backend.
+    pub fn invalidate(&self, name: &SecretName) {
+        self.engine.forget(name);
+    }
+
+    /// Forgets everything that is cached.
+    pub fn clear_cache(&self) {
+        self.engine.clear();
+    }
+
+    /// How many answers the cache holds, negative ones included.
+    pub fn cached_entries(&self) -> usize {
+        self.engine.held()
+    }
+
+    /// Whether a missing reference fails an initialization that uses this store.
+    pub fn fail_on_missing(&self) -> bool {
+        self.fail_on_missing
+    }
+
+    fn named(&self, answer: Result<Arc<SecretValue>>) -> Result<SecretValue> {
+        match answer {
+            Ok(value) => Ok((*value).clone()),
+            Err(error) => Err(error.with_store(Arc::clone(&self.name))),
+        }
+    }
+
+    fn writer(&self) -> Result<&dyn SecretManagement> {
+        let unsupported = || Error::unsupported("be written").with_store(Arc::clone(&self.name));
+        self.engine.store().management().ok_or_else(unsupported)
+    }
+}
+
+/// Configures a [`BaseSecretStore`].
+#[must_use]
+pub struct Builder {
+    connector: Arc<dyn SecretStoreConnector>,
+    name: Option<Arc<str>>,
+    policy: ResolutionPolicy,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("connector", &self.connector.connector_id())
+            .field("name", &self.name)
+            .field("policy", &self.policy)
+            .field("clock", &self.clock)
+            .finish()
+    }
+}
+
+impl Builder {
+    /// The store's name in errors; its connector's ID if none is given.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How values are cached.
+    pub fn policy(mut self, policy: ResolutionPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Where time comes from.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The store.
+    pub fn build(self) -> BaseSecretStore {
+        let name = self.name.unwrap_or_else(|| self.connector.connector_id().into());
+        let fail_on_missing = self.policy.fail_on_missing;
+        BaseSecretStore {
+            engine: Engine::new(self.connector, self.policy, self.clock),
+            name,
+            fail_on_missing,
+        }
+    }
+}
+
+#[async_trait]
+impl SecretResolution for BaseSecretStore {
+    async fn get(&self, name: &SecretName) -> Result<SecretValue> {
+        BaseSecretStore::get(self, name).await
+    }
+
+    async fn get_version(&self, name: &SecretName, version: &Version) -> Result<SecretValue> {
+        self.named(self.engine.get(name, Some(version)).await)
+    }
+
+    async fn get_many(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
+        let answers = self.engine.get_many(names).await;
+        answers.into_iter().map(|answer| self.named(answer)).collect()
+    }
+}
+
+/// Writes pass through. The name is forgotten before the write, so that nobody joins a fetch of the old value,
+/// and after it, so that no fetch that ran meanwhile is kept.
+#[async_trait]
+impl SecretManagement for BaseSecretStore {
+    async fn set(&self, name: &SecretName, value: &SecretValue) -> Result<()> {
+        let _forget = ForgetTwice::new(&self.engine, [name]);
+        self.writer()?.set(name, value).await.map_err(|error| error.with_store(Arc::clone(&self.name)))
+    }
+
+    async fn set_many(&self, secrets: &[(SecretName, SecretValue)]) -> Vec<Result<()>> {
+        let _forget = ForgetTwice::new(&self.engine, secrets.iter().map(|(name, _)| name));
+        match self.writer() {
+            Ok(writer) => writer.set_many(secrets).await,
+            Err(error) => secrets.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    async fn list(&self) -> Result<Vec<SecretName>> {
+        self.writer()?.list().await.map_err(|error| error.with_store(Arc::clone(&self.name)))
+    }
+
+    async fn delete(&self, name: &SecretName) -> Result<()> {
+        let _forget = ForgetTwice::new(&self.engine, [name]);
+        self.writer()?.delete(name).await.map_err(|error| error.with_store(Arc::clone(&self.name)))
+    }
+}
+
+/// Forgets names now and when dropped: also when the write fails or its caller gives up, for then nobody knows
+/// what the backend holds.
+struct ForgetTwice<'e> {
+    engine: &'e Engine,
+    names: Vec<&'e SecretName>,
+}
+
+impl<'e> ForgetTwice<'e> {
+    fn new(engine: &'e Engine, names: impl IntoIterator<Item = &'e SecretName>) -> Self {
+        let guard = ForgetTwice { engine, names: names.into_iter().collect() };
+        guard.forget();
+        guard
+    }
+
+    fn forget(&self) {
+        for name in &self.names {
+            self.engine.forget(name);
+        }
+    }
+}
+
+impl Drop for ForgetTwice<'_> {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+#[async_trait]
+impl SecretStoreConnector for BaseSecretStore {
+    fn connector_id(&self) -> &str {
+        self.engine.store().connector_id()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.engine.store().capabilities()
+    }
+
+    fn management(&self) -> Option<&dyn SecretManagement> {
+        self.engine.store().management().map(|_| self as &dyn SecretManagement)
+    }
+
+    async fn revision(&self) -> Result<Option<u64>> {
+        self.engine.store().revision().await
+    }
+}
+
+/// A hook as a connector.
+struct HookStore<H>(H);
+
+#[async_trait]
+impl<H: Resolve> SecretResolution for HookStore<H> {
+    async fn get(&self, name: &SecretName) -> Result<SecretValue> {
+        self.0.resolve(name).await?.ok_or_else(|| Error::not_found(name.as_str()))
+    }
+}
+
+impl<H: Resolve> SecretStoreConnector for HookStore<H> {
+    fn connector_id(&self) -> &'static str {
+        "custom"
+    }
+}

@@ -1,0 +1,31 @@
+//! The thread on which fetches and timers run.
+//!
+//! A fetch must outlive the caller that started it, and a timer must run while the caller's own runtime is
+//! busy or does not exist, so neither can run on whatever executor the caller happens to have. One thread
+//! serves every store of the process: it waits for sockets and clocks; blocking work belongs in
+//! [`tokio::task::spawn_blocking`], which stores use themselves.
+
+use std::{future::Future, sync::OnceLock, thread};
+
+use tokio::runtime::{Builder, Handle};
+
+/// Runs `future` on the background thread, which is started when first used.
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    handle().spawn(future);
+}
+
+fn handle() -> &'static Handle {
+    static HANDLE: OnceLock<Handle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("the system can make a runtime: it needs a few file descriptors");
+        let handle = runtime.handle().clone();
+        thread::Builder::new()
+            .name("modelmesh-secrets".into())
+            .spawn(move || runtime.block_on(std::future::pending::<()>()))
+            .expect("the system can start a thread");
+        handle
+    })
+}

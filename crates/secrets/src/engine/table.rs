@@ -1,0 +1,191 @@
+//! What the engine knows of each name, and when it changes its mind: a state machine without I/O.
+//!
+//! ```text
+//! Empty --depart--> Loading --arrive--> Fresh | Negative --timer--> Empty
+//! ```
+//!
+//! The table decides what the [`View`] shows; every change of either happens under the table's lock. It is
+//! told the time and asks nobody, so a test can drive it through any schedule.
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map},
+    hash::BuildHasher,
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    flight::Flight,
+    view::{Answer, Key, View},
+};
+use crate::{ErrorKind, ResolutionPolicy, Result, SecretName, SecretValue, clock::Moment};
+
+pub(super) struct Table {
+    entries: HashMap<Key, Entry, foldhash::fast::RandomState>,
+    /// When each answer in the view ends, earliest first.
+    due: BTreeSet<(Moment, Key)>,
+    policy: ResolutionPolicy,
+    /// Whether any entry is of a version: without, forgetting a name is one look-up.
+    has_versions: bool,
+    /// Counts draws, so that each answer's jitter is another.
+    draws: u64,
+}
+
+/// One name, or one version of a name.
+#[derive(Default)]
+struct Entry {
+    flight: Option<Arc<Flight>>,
+    /// When the answer in the view ends; none while there is no answer.
+    until: Option<Moment>,
+}
+
+/// What a caller does who found no answer in the view.
+pub(super) enum Departure {
+    /// Somebody asked in between, and the answer is here.
+    Here(Answer),
+    /// Somebody is asking: wait for them.
+    Join(Arc<Flight>),
+    /// Nobody is asking: make the call, and let the flight land.
+    Lead(Arc<Flight>),
+}
+
+impl Table {
+    pub(super) fn new(policy: ResolutionPolicy) -> Self {
+        Table { entries: HashMap::default(), due: BTreeSet::new(), policy, has_versions: false, draws: 0 }
+    }
+
+    /// Joins the flight for `key`, or starts one.
+    pub(super) fn depart(&mut self, key: &Key, view: &View) -> Departure {
+        if let Some(answer) = view.read(std::borrow::Borrow::borrow(key), Answer::clone) {
+            return Departure::Here(answer);
+        }
+        self.has_versions |= key.is_version();
+        let entry = self.entries.entry(key.clone()).or_default();
+        if let Some(flight) = &entry.flight {
+            return Departure::Join(Arc::clone(flight));
+        }
+        let flight = Arc::new(Flight::default());
+        entry.flight = Some(Arc::clone(&flight));
+        Departure::Lead(flight)
+    }
+
+    /// Takes in what a flight brought. The answer of a flight that was called off in between (the name was
+    /// written, or the cache cleared) goes to its waiters and is not kept.
+    pub(super) fn arrive(
+        &mut self,
+        key: &Key,
+        flight: &Arc<Flight>,
+        answer: &Result<Arc<SecretValue>>,
+        now: Moment,
+        wall: Timestamp,
+        view: &View,
+    ) {
+        let hash_map::Entry::Occupied(mut entry) = self.entries.entry(key.clone()) else { return };
+        if !entry.get().flight.as_ref().is_some_and(|current| Arc::ptr_eq(current, flight)) {
+            return;
+        }
+        entry.get_mut().flight = None;
+        let kept = match answer {
+            Ok(value) => Some((Answer::Value(Arc::clone(value)), value_ttl(&self.policy, value, wall))),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Some((Answer::Missing(error.clone()), self.policy.negative_ttl))
+            }
+            Err(_) => None,
+        };
+        let kept = kept.filter(|(_, ttl)| self.policy.cache_enabled && !ttl.is_zero());
+        let Some((answer, ttl)) = kept else {
+            if entry.get().until.is_none() {
+                entry.remove();
+            }
+            return;
+        };
+        self.draws += 1;
+        let until =
+            now.later(shortened(ttl, self.policy.ttl_jitter, draw(self.entries.hasher(), self.draws)));
+        if let Some(entry) = self.entries.get_mut(key)
+            && let Some(before) = entry.until.replace(until)
+        {
+            self.due.remove(&(before, key.clone()));
+        }
+        self.due.insert((until, key.clone()));
+        view.publish(key.clone(), answer);
+        self.evict(view);
+    }
+
+    /// Ends every answer that is due.
+    pub(super) fn expire(&mut self, now: Moment, view: &View) {
+        while let Some((until, _)) = self.due.first()
+            && *until <= now
+        {
+            self.end_earliest(view);
+        }
+    }
+
+    /// When the next answer ends.
+    pub(super) fn next_due(&self) -> Option<Moment> {
+        self.due.first().map(|(until, _)| *until)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Forgets `name` in all its versions, and calls off its flights.
+    pub(super) fn forget(&mut self, name: &SecretName, view: &View) {
+        let versions = self.has_versions.then(|| self.entries.keys().filter(|key| key.is_version_of(name)));
+        let versions: Vec<Key> = versions.into_iter().flatten().cloned().collect();
+        for key in versions.into_iter().chain([Key::current(name)]) {
+            if let Some(Entry { until: Some(until), .. }) = self.entries.remove(&key) {
+                view.withdraw(&key);
+                self.due.remove(&(until, key));
+            }
+        }
+    }
+
+    /// Forgets everything, and calls off all flights.
+    pub(super) fn clear(&mut self, view: &View) {
+        self.entries.clear();
+        self.due.clear();
+        view.clear();
+    }
+
+    /// Keeps to `max_entries`: the answers that would end first go first.
+    fn evict(&mut self, view: &View) {
+        while self.due.len() > self.policy.max_entries {
+            self.end_earliest(view);
+        }
+    }
+
+    fn end_earliest(&mut self, view: &View) {
+        let Some((_, key)) = self.due.pop_first() else { return };
+        view.withdraw(&key);
+        if let hash_map::Entry::Occupied(mut entry) = self.entries.entry(key) {
+            entry.get_mut().until = None;
+            if entry.get().flight.is_none() {
+                entry.remove();
+            }
+        }
+    }
+}
+
+/// How long a value may be served: the TTL, or less if the value itself ends earlier.
+fn value_ttl(policy: &ResolutionPolicy, value: &SecretValue, wall: Timestamp) -> Duration {
+    match value.expires_at() {
+        None => policy.cache_ttl,
+        // A value that has ended already is handed to whoever asked, and never kept.
+        Some(end) => policy.cache_ttl.min(Duration::try_from(end.duration_since(wall)).unwrap_or_default()),
+    }
+}
+
+/// `ttl` less up to the share `jitter` of it: only ever earlier, for the TTL is a promise.
+fn shortened(ttl: Duration, jitter: f64, draw: f64) -> Duration {
+    ttl.mul_f64((1.0 - jitter * draw).clamp(0.0, 1.0))
+}
+
+/// A number from 0 to 1. The map's hasher is seeded at random, and good enough to spread timers.
+#[allow(clippy::cast_precision_loss, reason = "a spread of timers needs no 53rd bit")]
+fn draw(random: &impl BuildHasher, count: u64) -> f64 {
+    random.hash_one(count) as f64 / u64::MAX as f64
+}

@@ -1,0 +1,120 @@
+//! What readers see: the values that may be served right now, and nothing else.
+
+use std::{
+    borrow::Borrow,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crate::{Error, SecretName, SecretValue, Version};
+
+/// An entry's key: a name, or a name and a version.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key(Arc<str>);
+
+impl Key {
+    /// The current version of `name`. Costs no allocation.
+    pub(super) fn current(name: &SecretName) -> Self {
+        Key(name.into())
+    }
+
+    /// One version of `name`. No name holds a NUL, so no other name's key is the same.
+    pub(super) fn version(name: &SecretName, version: &Version) -> Self {
+        Key(format!("{}\0{}", name.as_str(), version.as_str()).into())
+    }
+
+    pub(super) fn is_version(&self) -> bool {
+        self.0.contains('\0')
+    }
+
+    pub(super) fn is_version_of(&self, name: &SecretName) -> bool {
+        self.0.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('\0'))
+    }
+}
+
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+/// An answer that may be served.
+pub(super) struct Slot {
+    pub(super) answer: Answer,
+    /// Set by the first reader; what nobody reads is not worth refreshing. One write a slot, so readers on
+    /// other cores keep their copy of the line.
+    used: AtomicBool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Value(Arc<SecretValue>),
+    Missing(Error),
+}
+
+impl Slot {
+    fn new(answer: Answer) -> Self {
+        Slot { answer, used: AtomicBool::new(false) }
+    }
+
+    fn touch(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A map that readers never wait for: no lock, no counter that all share, no clock.
+///
+/// What is in it may be served. Whoever changes it decides when; readers judge nothing.
+pub(super) struct View(papaya::HashMap<Key, Slot, foldhash::fast::RandomState>);
+
+impl View {
+    pub(super) fn new() -> Self {
+        View(
+            papaya::HashMap::builder()
+                .hasher(foldhash::fast::RandomState::default())
+                // A value that was withdrawn is wiped as soon as its last reader is gone, not in batches.
+                .collector(papaya_collector())
+                .build(),
+        )
+    }
+
+    /// Reads the answer for `key`, borrowed.
+    #[inline]
+    pub(super) fn read<R>(&self, key: &str, read: impl FnOnce(&Answer) -> R) -> Option<R> {
+        let map = self.0.pin();
+        let slot = map.get(key)?;
+        slot.touch();
+        Some(read(&slot.answer))
+    }
+
+    pub(super) fn publish(&self, key: Key, answer: Answer) {
+        self.0.pin().insert(key, Slot::new(answer));
+    }
+
+    pub(super) fn withdraw(&self, key: &Key) {
+        self.0.pin().remove(key);
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.pin().clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn papaya_collector() -> seize::Collector {
+    seize::Collector::new().batch_size(1)
+}
