@@ -36,12 +36,14 @@ First steps, in an empty folder:
 Anywhere in modelmesh.yaml, ${secrets:openai-key} stands for the value.";
 
 const RUN_HELP: &str = "\
-The program takes this command's place: it has its process ID, its terminal and its signals. It is given the
-variables of the configuration's 'env:' section, or those of --set, on top of the environment that is there, and
-none of the store's own credentials.
+The program takes this command's place: it has its process ID, its terminal
+and its signals. It is given the variables of the configuration's 'env:'
+section, or those of --set, on top of the environment that is there, and none
+of the store's own credentials.
 
-With --redact this command stays between the program and its output, and shows ***** in place of every value of
-at least 4 bytes that it set, in base64, hexadecimal, JSON and URL encoding too. Output then goes through a pipe:
+With --redact this command stays between the program and its output, and
+shows ***** in place of every value of at least 4 bytes that it set, in base64,
+hexadecimal, JSON and URL encoding too. Output then goes through a pipe:
 programs that ask whether they write to a terminal see none.
 
 Examples:

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, io};
 
-use modelmesh_secrets::Error;
+use modelmesh_secrets::{Error, config::Report};
 
 use crate::exit::Exit;
 
@@ -22,6 +22,8 @@ pub struct Failure {
 pub enum Problem {
     /// Errors of stores, references, configuration or the system: at least one.
     Errors(Vec<Error>),
+    /// What is wrong with the configuration, each at its place.
+    Report(Box<Report>),
     /// The command was asked in a way that cannot work.
     Usage {
         /// What is wrong: lower case, no final dot, never a value.
@@ -95,6 +97,17 @@ impl From<Vec<Error>> for Failure {
             exit => exit,
         };
         Failure { exit, problem: Problem::Errors(errors) }
+    }
+}
+
+impl From<Box<Report>> for Failure {
+    /// A report without errors is a broken promise of the caller, told as a plain failure.
+    fn from(report: Box<Report>) -> Self {
+        let exit = match Exit::of_all(report.kinds()) {
+            Exit::DONE => Exit::FAILURE,
+            exit => exit,
+        };
+        Failure { exit, problem: Problem::Report(report) }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod args;
 mod command;
+mod context;
 pub mod editor;
 pub mod exit;
 pub mod failure;

@@ -3,6 +3,9 @@
 //! The writers are this test binary itself, started again to run [`writer`] alone.
 //! `MODELMESH_TEST_KILLS` and `MODELMESH_TEST_SETS` make the tests longer.
 
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test; clippy knows only its `#[test]` functions as such")]
+
 use std::{
     collections::BTreeMap,
     env,

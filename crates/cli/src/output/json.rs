@@ -82,6 +82,9 @@ pub(super) fn failure(failure: &Failure) -> String {
     };
     let errors = match failure.problem() {
         Problem::Errors(errors) => errors.iter().map(FailedError::from).collect(),
+        Problem::Report(report) => {
+            report.problems().iter().map(|problem| FailedError::from(&problem.error)).collect()
+        }
         Problem::Usage { message, help } => vec![plain("usage", message, help.as_deref())],
         Problem::Output(error) => {
             system = format!("cannot write the output: {error}");

@@ -205,6 +205,9 @@ fn human(failure: &Failure) -> String {
                 push_help(&mut text, error.help());
             }
         }
+        Problem::Report(report) => {
+            let _ = writeln!(text, "{report}");
+        }
         Problem::Usage { message, help } => {
             text.push_str(&headed("error", style::ERROR, printable(message)));
             push_help(&mut text, help.as_deref());

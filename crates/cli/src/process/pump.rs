@@ -19,16 +19,17 @@ use super::Redactor;
 ///
 /// A daemon may hold the pipe for ever, and `run` must end with its child, as it does without `--redact`. What
 /// was written before the child ended is always carried.
-const GRACE: Duration = Duration::from_millis(200);
+pub(super) const GRACE: Duration = Duration::from_millis(200);
 
-/// Carries `from`, masked, to `to`, until it ends, or `to` does, or [`GRACE`] after `child_ended` hangs up.
+/// Carries `from`, masked, to `to`, until it ends, or `to` does, or `grace` after `child_ended` hangs up.
 pub(super) fn carry(
     from: PipeReader,
     to: &mut File,
     mut redactor: Redactor,
     child_ended: BorrowedFd<'_>,
+    grace: Duration,
 ) -> io::Result<()> {
-    let mut source = Source { pipe: from, child_ended, last_call: None };
+    let mut source = Source { pipe: from, child_ended, grace, last_call: None };
     let mut piece = Zeroizing::new([0; 16 * 1024]);
     let mut shown = Vec::new();
     loop {
@@ -49,6 +50,7 @@ pub(super) fn carry(
 struct Source<'a> {
     pipe: PipeReader,
     child_ended: BorrowedFd<'a>,
+    grace: Duration,
     last_call: Option<LastCall>,
 }
 
@@ -100,12 +102,13 @@ impl Source<'_> {
                 Err(Errno::INTR) => continue,
                 done => done?,
             };
-            if !fds[0].revents().is_empty() {
-                return Ok(true);
-            }
-            if self.last_call.is_none() && !fds[1].revents().is_empty() {
+            let (has_input, child_ended) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+            // Asked first: a process left behind may write without end.
+            if self.last_call.is_none() && child_ended {
                 let owed = ioctl_fionread(&self.pipe)?;
-                self.last_call = Some(LastCall { owed, deadline: Instant::now() + GRACE });
+                self.last_call = Some(LastCall { owed, deadline: Instant::now() + self.grace });
+            } else if has_input {
+                return Ok(true);
             }
         }
     }
@@ -128,4 +131,50 @@ fn write_all(to: &mut File, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Seek as _, os::fd::OwnedFd};
+
+    use super::{super::Patterns, *};
+
+    #[test]
+    fn what_the_child_wrote_is_carried_though_another_process_holds_the_pipe() {
+        let (from, mut held_by_another) = io::pipe().unwrap();
+        let (child_ended, running) = io::pipe().unwrap();
+        let written = "0123456789".repeat(5000);
+        held_by_another.write_all(written.as_bytes()).unwrap();
+        drop(running);
+        let mut to = tempfile::tempfile().unwrap();
+        let redactor = Redactor::new(&Patterns::of(["canary"])).unwrap();
+        carry(from, &mut to, redactor, child_ended.as_fd(), Duration::ZERO).unwrap();
+        to.rewind().unwrap();
+        assert!(io::read_to_string(to).unwrap() == written);
+    }
+
+    #[test]
+    fn a_process_that_writes_without_end_does_not_hold_the_command() {
+        let (from, mut endless) = io::pipe().unwrap();
+        let (child_ended, running) = io::pipe().unwrap();
+        // Ends with the error that the reader has gone.
+        let writing = std::thread::spawn(move || while endless.write_all(&[b'a'; 4096]).is_ok() {});
+        drop(running);
+        let redactor = Redactor::new(&Patterns::default()).unwrap();
+        carry(from, &mut tempfile::tempfile().unwrap(), redactor, child_ended.as_fd(), Duration::ZERO)
+            .unwrap();
+        writing.join().unwrap();
+    }
+
+    #[test]
+    fn a_full_descriptor_that_does_not_block_is_waited_for() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).map(|_| all.len())
+        });
+        write_all(&mut fs::File::from(OwnedFd::from(writer)), &vec![b'a'; 1_000_000]).unwrap();
+        assert_eq!(reading.join().unwrap().unwrap(), 1_000_000);
+    }
 }

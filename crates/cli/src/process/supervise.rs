@@ -118,7 +118,7 @@ impl Stream {
     }
 
     fn carry(mut self, redactor: Redactor, child_ended: BorrowedFd<'_>) -> io::Result<()> {
-        pump::carry(self.from, &mut self.to, redactor, child_ended)
+        pump::carry(self.from, &mut self.to, redactor, child_ended, pump::GRACE)
     }
 }
 
@@ -149,7 +149,7 @@ fn forward(mut signals: SignalsInfo<WithOrigin>, child: Pid, ended: Arc<AtomicBo
                 let _ = emulate_default_handler(origin.signal);
                 continue;
             }
-            if true || !child_has_it(&origin)
+            if !child_has_it(&origin)
                 && let Some(signal) = Signal::from_named_raw(origin.signal)
             {
                 // It may have ended just now.

@@ -71,6 +71,13 @@ pub fn confirm(question: &str, instead: &'static str) -> Result<bool> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TerminalPrompt;
 
+impl TerminalPrompt {
+    /// A prompt where there is a terminal; none where nobody can be asked.
+    pub fn available() -> Option<Self> {
+        Terminal::open().map(|_| TerminalPrompt)
+    }
+}
+
 impl PassphrasePrompt for TerminalPrompt {
     fn passphrase(&self, what: &str, confirm: bool) -> Result<SecretString, Error> {
         // Stores are opened side by side; people answer one question at a time.

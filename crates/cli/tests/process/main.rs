@@ -3,7 +3,10 @@
 //! The tests start this same program again, as one of the roles of [`role`], for `exec` and signals cannot be
 //! tried within the process that tests them.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails, and clippy knows only the usual harness")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, and clippy knows only the usual harness"
+)]
 
 mod editor;
 mod exec;

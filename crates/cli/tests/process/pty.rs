@@ -9,6 +9,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, Signal, kill_process},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{LocalModes, tcgetattr},
 };
@@ -55,6 +56,10 @@ impl Screen {
             self.shown.push_str(&String::from_utf8_lossy(&piece[..length]));
         }
         &self.shown
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.program), signal).unwrap();
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {

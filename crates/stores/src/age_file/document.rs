@@ -198,19 +198,16 @@ impl Document for AgeDocument {
         let text = SecretText(value.secret().clone());
         let updated_at = Some(format!("{:.0}", Timestamp::now()));
         let expires_at = value.expires_at();
-        match self.secrets.get_mut(name.as_str()) {
-            Some(entry) => {
-                entry.value = text;
-                entry.version = entry.version.saturating_add(1);
-                entry.updated_at = updated_at;
-                entry.expires_at = expires_at;
-            }
-            None => {
-                let version = self.version_floor.saturating_add(1);
-                let unknown = Unknown::new();
-                let entry = Entry { value: text, version, updated_at, expires_at, unknown };
-                self.secrets.insert(name.as_str().to_owned(), entry);
-            }
+        if let Some(entry) = self.secrets.get_mut(name.as_str()) {
+            entry.value = text;
+            entry.version = entry.version.saturating_add(1);
+            entry.updated_at = updated_at;
+            entry.expires_at = expires_at;
+        } else {
+            let version = self.version_floor.saturating_add(1);
+            let unknown = Unknown::new();
+            let entry = Entry { value: text, version, updated_at, expires_at, unknown };
+            self.secrets.insert(name.as_str().to_owned(), entry);
         }
         Ok(())
     }

@@ -171,7 +171,7 @@ impl IdentitySource {
         };
         if is_age_file(&contents.bytes) {
             let passphrase = self.ask(&whence)?;
-            let sealed = Sealed::parse(&contents.bytes).map_err(|error| error_at(&whence, error))?;
+            let sealed = Sealed::parse(&contents.bytes).map_err(|error| error_at(&whence, &error))?;
             if !sealed.needs_passphrase() {
                 return Err(Error::new(
                     ErrorKind::Malformed,
@@ -179,7 +179,7 @@ impl IdentitySource {
                 )
                 .with_help(help));
             }
-            let text = sealed.open_by_passphrase(passphrase).map_err(|error| error_at(&whence, error))?;
+            let text = sealed.open_by_passphrase(passphrase).map_err(|error| error_at(&whence, &error))?;
             let text = std::str::from_utf8(&text).map_err(not_text)?;
             return Identities::parse(text, &whence, &|| self.ask(&whence));
         }
@@ -197,9 +197,9 @@ fn is_age_file(bytes: &[u8]) -> bool {
         || bytes.trim_ascii_start().starts_with(b"-----BEGIN AGE ENCRYPTED FILE")
 }
 
-/// `error`, whose message completes "'path' …", with the path.
-pub(super) fn error_at(whence: &str, error: Error) -> Error {
-    let located = Error::new(error.kind(), format!("{whence} {}", error.message()));
+/// `error`, whose message completes `subject`, with the subject.
+pub(super) fn error_at(subject: &str, error: &Error) -> Error {
+    let located = Error::new(error.kind(), format!("{subject} {}", error.message()));
     match error.help() {
         Some(help) => located.with_help(help.to_owned()),
         None => located,

@@ -192,7 +192,7 @@ impl Codec for AgeFile {
 
     fn decode(&self, bytes: &[u8], _holding: bool) -> Result<AgeDocument> {
         let whence = self.described();
-        let at = |error| error_at(&whence, error);
+        let at = |error| error_at(&whence, &error);
         let sealed = Sealed::parse(bytes).map_err(at)?;
         let by_passphrase = sealed.needs_passphrase();
         let plaintext = if by_passphrase {

@@ -2,6 +2,8 @@
 
 use modelmesh_secrets::{Error, ErrorKind, Result};
 
+use super::identities::error_at;
+
 /// Stands for the passphrase in a list of recipients. It can have no other beside it.
 pub const PASSPHRASE: &str = "passphrase";
 
@@ -27,7 +29,8 @@ impl Recipients {
         }
         let mut keys: Vec<Recipient> = Vec::new();
         for (index, text) in list.iter().enumerate() {
-            let recipient = Recipient::parse(text.as_ref()).map_err(|error| at(index, error))?;
+            let recipient = Recipient::parse(text.as_ref())
+                .map_err(|error| error_at(&format!("recipient {}:", index + 1), &error))?;
             if !keys.iter().any(|known| known.is(&recipient)) {
                 keys.push(recipient);
             }
@@ -45,15 +48,6 @@ impl Recipients {
             Recipients::Passphrase => vec![PASSPHRASE.to_owned()],
             Recipients::Keys(keys) => keys.iter().map(|key| key.text.clone()).collect(),
         }
-    }
-}
-
-fn at(index: usize, error: Error) -> Error {
-    let text = format!("recipient {}: {}", index + 1, error.message());
-    let located = Error::new(error.kind(), text);
-    match error.help() {
-        Some(help) => located.with_help(help.to_owned()),
-        None => located,
     }
 }
 

@@ -22,20 +22,20 @@ pub struct RekeyPlan {
 
 impl RekeyPlan {
     /// Adds a recipient: `age1…`, or an SSH public key. One that is there already stays as it is.
-    pub fn add(mut self, recipient: impl Into<String>) -> Self {
+    pub fn add_recipient(mut self, recipient: impl Into<String>) -> Self {
         self.add.push(recipient.into());
         self
     }
 
     /// Removes a recipient. Whoever it is keeps what they have read, and copies of the file as it was: replace
     /// the secrets too.
-    pub fn remove(mut self, recipient: impl Into<String>) -> Self {
+    pub fn remove_recipient(mut self, recipient: impl Into<String>) -> Self {
         self.remove.push(recipient.into());
         self
     }
 
     /// Starts from these recipients in place of the file's own; `["passphrase"]` is a passphrase alone.
-    pub fn only<T: Into<String>>(mut self, recipients: impl IntoIterator<Item = T>) -> Self {
+    pub fn only_recipients<T: Into<String>>(mut self, recipients: impl IntoIterator<Item = T>) -> Self {
         self.only = Some(recipients.into_iter().map(Into::into).collect());
         self
     }

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -33,23 +33,23 @@ impl Lock {
     /// Fails with `Conflict` if another writer holds it that long, with `Unsupported` if the file system has
     /// no locks, and with `Io` if `path` is not a regular file (a symbolic link is not followed) or the
     /// system refuses it.
-    pub(super) fn acquire(path: PathBuf, wait: Duration) -> Result<Self> {
+    pub(super) fn acquire(path: &Path, wait: Duration) -> Result<Self> {
         let deadline = Instant::now() + wait;
         let mut pause = Duration::from_millis(1);
         loop {
-            let mut file = open(&path)?;
+            let mut file = open(path)?;
             match file.try_lock() {
-                Ok(()) if is_still_at(&file, &path) => {
+                Ok(()) if is_still_at(&file, path) => {
                     note_holder(&mut file);
                     return Ok(Lock { _file: file });
                 }
                 // Somebody deleted the lock file meanwhile: this lock guards nothing, take the new one.
                 Ok(()) => continue,
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    return Err(held_by_another(&mut file, &path));
+                    return Err(held_by_another(&mut file, path));
                 }
                 Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(cannot_lock(&path, error)),
+                Err(TryLockError::Error(error)) => return Err(cannot_lock(path, error)),
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -146,21 +146,21 @@ mod tests {
     fn a_held_lock_is_a_conflict_that_names_its_holder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".file.lock");
-        let held = Lock::acquire(path.clone(), NO_WAIT).unwrap();
-        let error = Lock::acquire(path.clone(), NO_WAIT).unwrap_err();
+        let held = Lock::acquire(&path, NO_WAIT).unwrap();
+        let error = Lock::acquire(&path, NO_WAIT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.message().contains(&format!("process {} holds", std::process::id())), "{error}");
         drop(held);
-        Lock::acquire(path, NO_WAIT).unwrap();
+        Lock::acquire(&path, NO_WAIT).unwrap();
     }
 
     #[test]
     fn a_holders_note_that_is_no_number_is_not_repeated() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".file.lock");
-        let _held = Lock::acquire(path.clone(), NO_WAIT).unwrap();
+        let _held = Lock::acquire(&path, NO_WAIT).unwrap();
         std::fs::write(&path, "\u{1b}[2Jevil").unwrap();
-        let error = Lock::acquire(path, NO_WAIT).unwrap_err();
+        let error = Lock::acquire(&path, NO_WAIT).unwrap_err();
         assert!(error.message().starts_with("another writer holds"), "{error}");
     }
 
@@ -168,7 +168,7 @@ mod tests {
     fn the_lock_file_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".file.lock");
-        drop(Lock::acquire(path.clone(), NO_WAIT).unwrap());
+        drop(Lock::acquire(&path, NO_WAIT).unwrap());
         assert!(path.exists());
     }
 
@@ -177,7 +177,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".file.lock");
         std::fs::create_dir(&path).unwrap();
-        assert_eq!(Lock::acquire(path, NO_WAIT).unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(Lock::acquire(&path, NO_WAIT).unwrap_err().kind(), ErrorKind::Io);
     }
 
     #[cfg(unix)]
@@ -186,7 +186,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".file.lock");
-        drop(Lock::acquire(path.clone(), NO_WAIT).unwrap());
+        drop(Lock::acquire(&path, NO_WAIT).unwrap());
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let (path, victim) = (folder.path().join(".file.lock"), folder.path().join("victim"));
         std::os::unix::fs::symlink(&victim, &path).unwrap();
         for _ in 0..2 {
-            let error = Lock::acquire(path.clone(), NO_WAIT).unwrap_err();
+            let error = Lock::acquire(&path, NO_WAIT).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Io);
             assert!(error.message().contains("symbolic link"), "{error}");
             if !victim.exists() {
@@ -212,10 +212,10 @@ mod tests {
     fn a_deleted_lock_file_is_made_again_and_guards_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".file.lock");
-        let lost = Lock::acquire(path.clone(), NO_WAIT).unwrap();
+        let lost = Lock::acquire(&path, NO_WAIT).unwrap();
         std::fs::remove_file(&path).unwrap();
-        let _held = Lock::acquire(path.clone(), NO_WAIT).unwrap();
+        let _held = Lock::acquire(&path, NO_WAIT).unwrap();
         drop(lost);
-        assert_eq!(Lock::acquire(path, NO_WAIT).unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(Lock::acquire(&path, NO_WAIT).unwrap_err().kind(), ErrorKind::Conflict);
     }
 }

@@ -33,7 +33,7 @@ impl Writer {
     ///   has no locks, and with `Io` if the system refuses. Nothing was changed then.
     pub fn lock(path: &Path, wait: Duration) -> Result<Self> {
         let target = Target::of(path)?;
-        let lock = Lock::acquire(target.lock_path(), wait)?;
+        let lock = Lock::acquire(&target.lock_path(), wait)?;
         sweep(&target);
         Ok(Writer { target, _lock: lock })
     }

@@ -364,7 +364,7 @@ impl<C: Codec> SecretManagement for FileStore<C> {
             match SecretName::new(text) {
                 Ok(name) => names.push(name),
                 Err(error) => {
-                    tracing::warn!(%error, "the file holds a secret whose name cannot be asked for")
+                    tracing::warn!(%error, "the file holds a secret whose name cannot be asked for");
                 }
             }
         }
@@ -402,3 +402,7 @@ impl<C: Codec> SecretStoreConnector for FileStore<C> {
         self.blocking(|inner| Fingerprint::revision(&inner.path).map(Some)).await
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

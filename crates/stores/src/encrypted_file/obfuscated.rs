@@ -33,7 +33,7 @@ pub fn import_obfuscated(path: &Path, key: &KeySource) -> Result<Vec<(String, Se
     };
     let key = key.derive(&wrapper.salt, path, false)?;
     let pad: Zeroizing<[u8; 32]> =
-        Zeroizing::new(Sha256::new().chain_update(&*key).chain_update(nonce).finalize().into());
+        Zeroizing::new(Sha256::new().chain_update(key.as_slice()).chain_update(nonce).finalize().into());
     let plaintext: Zeroizing<Vec<u8>> =
         Zeroizing::new(mixed.iter().zip(pad.iter().cycle()).map(|(byte, pad)| byte ^ pad).collect());
     // The format has no checksum: a wrong key shows in what comes out alone.

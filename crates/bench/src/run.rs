@@ -1,0 +1,2 @@
+//! Starting a program with 100 secrets.
+pub(crate) fn bench() {}

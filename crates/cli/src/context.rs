@@ -1,0 +1,253 @@
+//! What a subcommand works on: the configuration, its stores, and a runtime to ask them with.
+
+use std::{
+    cell::OnceCell,
+    fs::{self, File, Metadata},
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use modelmesh_secrets::{
+    Error, ErrorKind, SecretStoreConnector,
+    config::{Configuration, DEFAULT_STORE, StoreEntry},
+    document::{Format, Limits},
+    setting::ConnectorSpec,
+};
+use modelmesh_stores::{
+    environment::ProcessEnvironment,
+    open::StoreSet,
+    registry::{OpenContext, PassphrasePrompt, catalogue},
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{args::Global, failure::Result, prompt::TerminalPrompt};
+
+/// The names that a configuration file may have, in the order in which messages list them.
+const FILE_NAMES: [&str; 4] = ["modelmesh.yaml", "modelmesh.yml", "modelmesh.json", "modelmesh.toml"];
+
+/// The configuration, the stores that were asked for, and a runtime that is made when it is first needed.
+pub(crate) struct Context {
+    configuration: Arc<Configuration>,
+    catalogue: Vec<ConnectorSpec>,
+    choice: Option<Choice>,
+    open_context: OpenContext,
+    stores: OnceCell<StoreSet>,
+    runtime: OnceCell<Runtime>,
+}
+
+/// The store that the command line names.
+enum Choice {
+    /// `--store`: a store's name, or a connector's ID.
+    Store(String),
+    /// `--env`: a store's name.
+    Environment(String),
+}
+
+impl Context {
+    /// Reads the configuration: `--config`, `MODELMESH_CONFIG`, or the nearest file; an empty one if there is
+    /// none.
+    ///
+    /// What is wrong within the file fails nothing here, unless it cannot be parsed at all: see
+    /// [`Configuration::problems`].
+    pub(crate) fn load(global: &Global) -> Result<Self> {
+        let catalogue = catalogue();
+        let configuration = match &global.config {
+            Some(path) => read(path, &path.display().to_string(), &catalogue)?,
+            None => read_nearest(&catalogue)?,
+        };
+        let choice = match (&global.store, &global.env) {
+            (Some(store), _) => Some(Choice::Store(store.clone())),
+            (None, Some(env)) => Some(Choice::Environment(env.clone())),
+            (None, None) => None,
+        };
+        let prompt = TerminalPrompt::available();
+        Ok(Context {
+            configuration: Arc::new(configuration),
+            catalogue,
+            choice,
+            open_context: OpenContext {
+                environment: Arc::new(ProcessEnvironment),
+                prompt: prompt.map(|prompt| Arc::new(prompt) as Arc<dyn PassphrasePrompt>),
+            },
+            stores: OnceCell::new(),
+            runtime: OnceCell::new(),
+        })
+    }
+
+    /// The configuration, as far as it could be understood.
+    pub(crate) fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// The connectors of this build.
+    pub(crate) fn catalogue(&self) -> &[ConnectorSpec] {
+        &self.catalogue
+    }
+
+    /// What stores may use of this process.
+    pub(crate) fn open_context(&self) -> &OpenContext {
+        &self.open_context
+    }
+
+    /// The store that `--store` or `--env` names, else the default one.
+    ///
+    /// Fails with `InvalidConfig` if there is none of that name.
+    pub(crate) fn selected(&self) -> Result<StoreEntry> {
+        let entry = match &self.choice {
+            Some(Choice::Store(text)) => self.configuration.select(text, &self.catalogue)?,
+            Some(Choice::Environment(name)) => self.named(name)?,
+            None => self.named(DEFAULT_STORE)?,
+        };
+        Ok(entry)
+    }
+
+    fn named(&self, name: &str) -> Result<StoreEntry, Error> {
+        self.configuration.store(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = self.configuration.stores().map(|entry| &*entry.name).collect();
+            Error::new(ErrorKind::InvalidConfig, format!("there is no environment '{name}'")).with_help(
+                format!(
+                    "name it under 'secrets.stores' of the configuration; known are '{}'",
+                    known.join("', '")
+                ),
+            )
+        })
+    }
+
+    /// The stores of the configuration.
+    ///
+    /// Fails with all that is wrong under `secrets:`; mistakes elsewhere do not matter here.
+    pub(crate) fn store_set(&self) -> Result<&StoreSet> {
+        if let Some(stores) = self.stores.get() {
+            return Ok(stores);
+        }
+        let stores = StoreSet::new(Arc::clone(&self.configuration), self.open_context.clone())?;
+        Ok(self.stores.get_or_init(|| stores))
+    }
+
+    /// Opens a store.
+    pub(crate) fn open(&self, entry: &StoreEntry) -> Result<Arc<dyn SecretStoreConnector>> {
+        let stores = self.store_set()?;
+        Ok(self.block_on(stores.open(entry))??)
+    }
+
+    /// Runs `future` to its end on this thread.
+    ///
+    /// Fails if the system gives no runtime; the future's own outcome is what is returned.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> Result<T> {
+        let runtime = match self.runtime.get() {
+            Some(runtime) => runtime,
+            None => {
+                let new = Builder::new_current_thread().enable_all().build().map_err(|error| {
+                    Error::new(ErrorKind::Io, "the system refuses an event queue").with_source(error)
+                })?;
+                self.runtime.get_or_init(|| new)
+            }
+        };
+        Ok(runtime.block_on(future))
+    }
+}
+
+/// Reads the nearest configuration file, from the working folder up to the one with `.git`.
+fn read_nearest(catalogue: &[ConnectorSpec]) -> Result<Configuration> {
+    let here = std::env::current_dir()
+        .map_err(|error| Error::new(ErrorKind::Io, "the working folder is gone").with_source(error))?;
+    for folder in here.ancestors() {
+        let found: Vec<&str> = FILE_NAMES.into_iter().filter(|name| folder.join(name).exists()).collect();
+        match found[..] {
+            [] if folder.join(".git").exists() => break,
+            [] => {}
+            [name] => {
+                let path = folder.join(name);
+                if folder == here {
+                    return read(&path, name, catalogue);
+                }
+                require_trusted(&path)?;
+                return read(&path, &path.display().to_string(), catalogue);
+            }
+            _ => {
+                let message = format!(
+                    "there are several configuration files in '{}': {}",
+                    folder.display(),
+                    found.join(", ")
+                );
+                return Err(invalid(message)
+                    .with_help("remove all but one, or name one with --config")
+                    .into());
+            }
+        }
+    }
+    Ok(Configuration::empty(here, catalogue))
+}
+
+/// Refuses a file of somebody else in a folder above: in `/tmp`, say, anyone can put one in everybody's way.
+fn require_trusted(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = metadata(path)?.uid();
+    if owner == 0 || owner == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "the configuration file nearest to here, '{}', belongs to someone else",
+        path.display()
+    ))
+    .with_help("if you trust it, name it with --config"))
+}
+
+fn metadata(path: &Path) -> Result<Metadata, Error> {
+    fs::metadata(path).map_err(|error| cannot_read(path, error))
+}
+
+/// Reads the configuration file at `path`. Messages call it `name`.
+fn read(path: &Path, name: &str, catalogue: &[ConnectorSpec]) -> Result<Configuration> {
+    let format = Format::from_path(path).ok_or_else(|| {
+        invalid(format!("the format of '{}' cannot be told from its name", path.display()))
+            .with_help("a configuration file ends in .yaml, .yml, .json or .toml")
+    })?;
+    let text = read_text(path)?;
+    let base = path.parent().map(Path::to_owned).unwrap_or_default();
+    Ok(Configuration::parse(name, absolute(base), &text, format, catalogue)?)
+}
+
+fn absolute(folder: PathBuf) -> PathBuf {
+    // Fails only where the working folder is gone; what is relative then fails where it is used.
+    std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { &folder })
+        .unwrap_or(folder)
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    let metadata = metadata(path)?;
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() { "is a folder" } else { "is not a regular file" };
+        return Err(invalid(format!("the configuration '{}' {what}", path.display())));
+    }
+    let limit = Limits::default().max_bytes;
+    let file = File::open(path).map_err(|error| cannot_read(path, error))?;
+    let mut bytes =
+        Vec::with_capacity(usize::try_from(metadata.len()).map_or(0, |length| length.min(limit) + 1));
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| cannot_read(path, error))?;
+    if bytes.len() > limit {
+        return Err(invalid(format!("the configuration '{}' is too large", path.display()))
+            .with_help(format!("at most {limit} bytes are read")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::new(ErrorKind::Malformed, format!("the configuration '{}' is not UTF-8 text", path.display()))
+            .with_help(format!("byte {} is the first that is not", at + 1))
+    })
+}
+
+fn cannot_read(path: &Path, error: std::io::Error) -> Error {
+    let what = format!("cannot read the configuration '{}': {}", path.display(), error.kind());
+    let failure = Error::new(ErrorKind::Io, what);
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            failure.with_help("check --config, or MODELMESH_CONFIG in the environment")
+        }
+        _ => failure.with_source(error),
+    }
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidConfig, message)
+}
