@@ -26,11 +26,13 @@ impl Resolve for Numbered {
 }
 
 pub(crate) fn bench() {
-    let names: Vec<SecretName> =
-        (0..NAMES).map(|at| SecretName::new(format!("provider-{at:04}-api-key")).expect("a valid name")).collect();
+    let names: Vec<SecretName> = (0..NAMES)
+        .map(|at| SecretName::new(format!("provider-{at:04}-api-key")).expect("a valid name"))
+        .collect();
 
     let store = BaseSecretStore::new(Numbered);
-    let moka = moka::sync::Cache::builder().time_to_live(Duration::from_secs(300)).max_capacity(100_000).build();
+    let moka =
+        moka::sync::Cache::builder().time_to_live(Duration::from_secs(300)).max_capacity(100_000).build();
     let map: Mutex<HashMap<String, (Arc<SecretValue>, Instant)>> = Mutex::default();
     for name in &names {
         let value = Arc::new(store.get_blocking(name).expect("the store answers"));
@@ -39,7 +41,8 @@ pub(crate) fn bench() {
         map.lock().expect("no poison").insert(name.as_str().to_owned(), (value, until));
     }
 
-    let borrowed = || each(&names, |name| store.with_value(name, |value| value.expose().len()).unwrap_or_default());
+    let borrowed =
+        || each(&names, |name| store.with_value(name, |value| value.expose().len()).unwrap_or_default());
     let copied = || {
         for name in names.iter().cycle().take(GETS as usize) {
             black_box(store.get_blocking(black_box(name)).expect("the store answers"));

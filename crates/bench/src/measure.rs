@@ -26,7 +26,12 @@ impl Times {
     }
 
     fn quantile(&self, share: f64) -> Duration {
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index"
+        )]
         let at = (share * (self.rounds.len() - 1) as f64).round() as usize;
         self.rounds[at]
     }

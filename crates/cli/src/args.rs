@@ -1,6 +1,6 @@
 //! The command line: one definition, from which come the parser, the help, the completions and the man page.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, str::FromStr};
 
 use clap::{
     Args, ColorChoice, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint,
@@ -8,7 +8,7 @@ use clap::{
     error::ErrorKind,
 };
 use jiff::Timestamp;
-use modelmesh_secrets::{ExposeSecret as _, SecretName, SecretString};
+use modelmesh_secrets::{ExposeSecret as _, SecretName, SecretString, duration};
 
 use crate::{failure::Failure, failure::Result};
 
@@ -160,24 +160,30 @@ Examples:
     Delete(DeleteArgs),
     /// Store the secrets of a file
     ///
-    /// Nothing is stored if the file cannot be read whole. Secrets that are there already stay, unless
-    /// --overwrite is given.
+    /// The file is a .env file; a JSON, YAML or TOML mapping, whose nested keys become dotted names; or an
+    /// encrypted file of an earlier ModelMesh package, which asks for its passphrase.
+    ///
+    /// All of it is stored or nothing: nothing if a line cannot be read, or if the store already has another value
+    /// under one of the names, unless --overwrite or --skip-existing is given. Importing a file twice does no harm.
     #[command(after_long_help = EXIT_CODES)]
     Import(ImportArgs),
     /// Write all secrets to a file
     ///
-    /// The file is readable by you alone. On a terminal values are shown only with --reveal.
+    /// The file is readable by you alone. On a terminal values are shown only with --reveal. Names and values are
+    /// written so that 'import' reads exactly them; versions and times of expiry are not written.
     #[command(after_long_help = EXIT_CODES)]
     Export(ExportArgs),
     /// Edit all secrets in your editor
     ///
-    /// The text is kept in memory (a private tmpfs) and never on a disk. The editor is $VISUAL, $EDITOR or vi.
+    /// The editor shows lines of NAME: value, as YAML. A line that is removed is a secret that is deleted. The text
+    /// is kept in memory (a private tmpfs) and never on a disk. The editor is $VISUAL, $EDITOR or vi; leave it with
+    /// an error (:cq in Vim) to change nothing. A secret that somebody else changed meanwhile is not overwritten.
     #[command(after_long_help = EXIT_CODES)]
     Edit,
     /// Change who can open the store, and encrypt it anew
     ///
-    /// Without options the file is encrypted anew for the recipients it has. Someone who was removed can still
-    /// read the copies they have: change the secrets too.
+    /// Without options this lists who can open it. Someone who was removed can still read the copies they have:
+    /// change the secrets too.
     #[command(after_long_help = EXIT_CODES)]
     Rekey(RekeyArgs),
 }
@@ -247,9 +253,9 @@ pub struct SetArgs {
     /// Keep a final newline of standard input
     #[arg(long, conflicts_with = "value")]
     pub raw: bool,
-    /// When the value must not be used any more, such as 2027-01-31T00:00:00Z
+    /// When the value must not be used any more: 2027-01-31T00:00:00Z, or from now on, such as 30d
     #[arg(long, value_name = "TIME")]
-    pub expires_at: Option<Timestamp>,
+    pub expires_at: Option<Expiry>,
 }
 
 /// Arguments of `secrets get`.
@@ -284,14 +290,20 @@ pub struct ImportArgs {
     #[arg(long, value_enum)]
     pub format: Option<Format>,
     /// Change secrets that are there already
-    #[arg(long)]
+    #[arg(long, conflicts_with = "skip_existing")]
     pub overwrite: bool,
+    /// Leave secrets that are there already as they are
+    #[arg(long)]
+    pub skip_existing: bool,
+    /// Store OPENAI_API_KEY as openai-api-key
+    #[arg(long)]
+    pub kebab: bool,
 }
 
 /// Arguments of `secrets export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The format [default: by the output's name, else dotenv]
+    /// The format [default: by the output's name, else dotenv, or JSON with --json]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
     /// Where the result goes.
@@ -311,6 +323,9 @@ pub struct RekeyArgs {
     /// Protect the store by a new passphrase, in place of recipients
     #[arg(long, conflicts_with_all = ["add", "remove"])]
     pub passphrase: bool,
+    /// Do not ask before someone is removed
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// Arguments of `stores`.
@@ -348,6 +363,30 @@ pub enum Format {
     Yaml,
     /// A TOML table
     Toml,
+}
+
+/// An instant, given as one or as a time from now on.
+#[derive(Clone, Copy, Debug)]
+pub struct Expiry(Timestamp);
+
+impl Expiry {
+    /// The instant.
+    pub fn at(self) -> Timestamp {
+        self.0
+    }
+}
+
+impl FromStr for Expiry {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        if let Ok(at) = text.parse() {
+            return Ok(Expiry(at));
+        }
+        let from_now =
+            duration::parse(text).ok_or("neither a time such as 2027-01-31T00:00:00Z nor a duration such as 30d")?;
+        Timestamp::now().checked_add(from_now).map(Expiry).map_err(|_| "too far away")
+    }
 }
 
 /// A value in the arguments.

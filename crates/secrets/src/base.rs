@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Capabilities, Error, ErrorKind, ResolutionPolicy, Result, SecretManagement, SecretName, SecretResolution,
-    SecretStoreConnector, SecretValue, Version, async_trait,
+    Capabilities, Change, Error, ErrorKind, ResolutionPolicy, Result, SecretManagement, SecretName,
+    SecretResolution, SecretStoreConnector, SecretValue, Version, async_trait,
     clock::{Clock, SystemClock},
     engine::Engine,
 };
@@ -149,11 +149,8 @@ impl BaseSecretStore {
         self.fail_on_missing
     }
 
-    fn named(&self, answer: Result<Arc<SecretValue>>) -> Result<SecretValue> {
-        match answer {
-            Ok(value) => Ok((*value).clone()),
-            Err(error) => Err(error.with_store(Arc::clone(&self.name))),
-        }
+    fn named(&self, answer: Result<SecretValue>) -> Result<SecretValue> {
+        answer.map_err(|error| error.with_store(Arc::clone(&self.name)))
     }
 
     fn writer(&self) -> Result<&dyn SecretManagement> {
@@ -295,6 +292,24 @@ impl SecretStoreConnector for BaseSecretStore {
 
     fn management(&self) -> Option<&dyn SecretManagement> {
         self.engine.store().management().map(|_| self as &dyn SecretManagement)
+    }
+
+    /// Past the cache: who asks is about to write.
+    async fn stored(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
+        let answers = self.engine.store().stored(names).await;
+        answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| error.with_store(Arc::clone(&self.name))))
+            .collect()
+    }
+
+    async fn exchange(&self, changes: &[Change]) -> Vec<Result<()>> {
+        let _forget = ForgetTwice::new(&self.engine, changes.iter().map(|change| &change.name));
+        let results = self.engine.store().exchange(changes).await;
+        results
+            .into_iter()
+            .map(|result| result.map_err(|error| error.with_store(Arc::clone(&self.name))))
+            .collect()
     }
 
     async fn revision(&self) -> Result<Option<u64>> {

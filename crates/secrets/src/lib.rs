@@ -32,5 +32,5 @@ pub use policy::{Breaker, OnInitOutage, RESOLUTION_SETTINGS, ResolutionPolicy, R
 pub use printable::{Printable, misleads, printable};
 pub use resolver::{Resolution, Resolver, StoreSource};
 pub use secrecy::{ExposeSecret, SecretString};
-pub use store::{Capabilities, NameRule, SecretManagement, SecretResolution, SecretStoreConnector};
+pub use store::{Capabilities, Change, NameRule, SecretManagement, SecretResolution, SecretStoreConnector};
 pub use value::{SecretValue, Version};

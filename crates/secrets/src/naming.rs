@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Capabilities, Error, ErrorKind, NameRule, Result, SecretManagement, SecretName, SecretResolution,
+    Capabilities, Change, Error, ErrorKind, NameRule, Result, SecretManagement, SecretName, SecretResolution,
     SecretStoreConnector, SecretValue, Version, async_trait,
 };
 
@@ -149,6 +149,33 @@ impl NamedStore {
     fn writer(&self) -> Result<&dyn SecretManagement> {
         self.inner.management().ok_or_else(|| Error::unsupported("be written"))
     }
+
+    fn ask<'n>(&self, names: &'n [SecretName]) -> Asked<'n> {
+        let mapped: Vec<Result<SecretName>> = names.iter().map(|name| self.naming.to_backend(name)).collect();
+        let backend = mapped.iter().filter_map(|name| name.as_ref().ok().cloned()).collect();
+        Asked { names, mapped, backend }
+    }
+}
+
+/// Several names on their way to the backend and back.
+struct Asked<'n> {
+    names: &'n [SecretName],
+    mapped: Vec<Result<SecretName>>,
+    /// Those that the backend can be asked for.
+    backend: Vec<SecretName>,
+}
+
+impl Asked<'_> {
+    /// The backend's answers under the logical names.
+    fn logical(self, answers: Vec<Result<SecretValue>>) -> Vec<Result<SecretValue>> {
+        let mut answers = answers.into_iter();
+        let missing = || Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked");
+        let answer = |(mapped, name): (Result<SecretName>, &SecretName)| match mapped {
+            Ok(_) => answers.next().unwrap_or_else(|| Err(missing())).map_err(|error| error.renamed(name)),
+            Err(error) => Err(error),
+        };
+        self.mapped.into_iter().zip(self.names).map(answer).collect()
+    }
 }
 
 #[async_trait]
@@ -164,15 +191,9 @@ impl SecretResolution for NamedStore {
     }
 
     async fn get_many(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
-        let mapped: Vec<Result<SecretName>> = names.iter().map(|name| self.naming.to_backend(name)).collect();
-        let asked: Vec<SecretName> = mapped.iter().filter_map(|name| name.as_ref().ok().cloned()).collect();
-        let mut answers = self.inner.get_many(&asked).await.into_iter();
-        let missing = || Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked");
-        let answer = |(mapped, name): (Result<SecretName>, &SecretName)| match mapped {
-            Ok(_) => answers.next().unwrap_or_else(|| Err(missing())).map_err(|error| error.renamed(name)),
-            Err(error) => Err(error),
-        };
-        mapped.into_iter().zip(names).map(answer).collect()
+        let asked = self.ask(names);
+        let answers = self.inner.get_many(&asked.backend).await;
+        asked.logical(answers)
     }
 }
 
@@ -224,6 +245,24 @@ impl SecretStoreConnector for NamedStore {
 
     fn management(&self) -> Option<&dyn SecretManagement> {
         self.inner.management().map(|_| self as &dyn SecretManagement)
+    }
+
+    async fn stored(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
+        let asked = self.ask(names);
+        let answers = self.inner.stored(&asked.backend).await;
+        asked.logical(answers)
+    }
+
+    async fn exchange(&self, changes: &[Change]) -> Vec<Result<()>> {
+        let mapped =
+            |change: &Change| Ok(Change { name: self.naming.to_backend(&change.name)?, ..change.clone() });
+        match changes.iter().map(mapped).collect::<Result<Vec<Change>>>() {
+            Ok(mapped) => {
+                let results = self.inner.exchange(&mapped).await.into_iter().zip(changes);
+                results.map(|(result, change)| result.map_err(|error| error.renamed(&change.name))).collect()
+            }
+            Err(error) => changes.iter().map(|_| Err(error.clone())).collect(),
+        }
     }
 
     async fn revision(&self) -> Result<Option<u64>> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -50,13 +50,13 @@ impl Resolver {
     }
 
     /// Resolves one reference.
-    pub async fn get(&self, reference: &Reference) -> Result<SecretString> {
+    pub async fn get(&self, reference: &Reference) -> Result<SecretValue> {
         let mut outcomes = self.get_many(std::slice::from_ref(reference)).await;
         outcomes.pop().unwrap_or_else(|| Err(Error::not_found(reference.name.as_str())))
     }
 
     /// Resolves references: as many results, in the same order. One failure hides no other value.
-    pub async fn get_many(&self, references: &[Reference]) -> Vec<Result<SecretString>> {
+    pub async fn get_many(&self, references: &[Reference]) -> Vec<Result<SecretValue>> {
         let questions = Questions::of(references);
         let answers = join_all(questions.by_store.iter().map(|(store, asked)| self.ask(store, asked))).await;
         references
@@ -86,7 +86,7 @@ impl Resolver {
                 PieceText::Literal(literal) => resolved.push_str(literal),
                 _ => {
                     if let Some(value) = values.next() {
-                        resolved.push_str(value?.expose_secret());
+                        resolved.push_str(value?.expose());
                     }
                 }
             }
@@ -197,10 +197,10 @@ impl Answers {
 }
 
 /// The field and the fallback of a reference, applied to what its store answered.
-fn read_answer(reference: &Reference, answer: Result<&SecretValue>) -> Result<SecretString> {
+fn read_answer(reference: &Reference, answer: Result<&SecretValue>) -> Result<SecretValue> {
     let read = answer.and_then(|value| match &reference.field {
-        None => Ok(value.secret().clone()),
-        Some(field) => field.of(value.expose()),
+        None => Ok(value.clone()),
+        Some(field) => field.of(value.expose()).map(|text| value.with_text(text)),
     });
     match (read, &reference.fallback) {
         (Err(error), Some(fallback)) if error.kind() == ErrorKind::NotFound => Ok(fallback.expose().into()),
@@ -212,7 +212,7 @@ fn read_answer(reference: &Reference, answer: Result<&SecretValue>) -> Result<Se
 /// The outcome of resolving a whole configuration.
 pub struct Resolution<'c> {
     configuration: &'c Configuration,
-    outcomes: Vec<Result<SecretString>>,
+    outcomes: Vec<Result<SecretValue>>,
 }
 
 impl fmt::Debug for Resolution<'_> {
@@ -228,7 +228,7 @@ impl fmt::Debug for Resolution<'_> {
 impl Resolution<'_> {
     /// The outcome of each of the configuration's references, in the order of
     /// [`Usage::references`](crate::config::Usage::references).
-    pub fn outcomes(&self) -> &[Result<SecretString>] {
+    pub fn outcomes(&self) -> &[Result<SecretValue>] {
         &self.outcomes
     }
 
@@ -287,7 +287,7 @@ impl Resolution<'_> {
             match part {
                 Part::Literal(span) => text.push_str(&source[span.start as usize..span.end as usize]),
                 Part::Reference(at, _) => match &self.outcomes[*at as usize] {
-                    Ok(value) => text.push_str(value.expose_secret()),
+                    Ok(value) => text.push_str(value.expose()),
                     Err(error) => {
                         let reference = &self.configuration.usage().references()[*at as usize];
                         return if self.may_be_missing(reference, error) {
@@ -313,6 +313,8 @@ impl Resolution<'_> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
     use crate::{SecretResolution, document::Format};
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::{Error, Result, SecretName, SecretValue, Version};
+use crate::{Error, ErrorKind, Result, SecretName, SecretValue, Version};
 
 /// Resolution: the one thing every store can do.
 ///
@@ -87,6 +87,48 @@ pub trait SecretStoreConnector: SecretResolution {
         None
     }
 
+    /// What the store itself holds under `names`: what a write would replace. As many results, in the same
+    /// order.
+    ///
+    /// It is what `get` returns, except in a store that also reads elsewhere (dotenv and the environment).
+    async fn stored(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
+        self.get_many(names).await
+    }
+
+    /// Changes several secrets, if the store still holds what the caller saw: as many results, in the order of
+    /// `changes`, which are of different names.
+    ///
+    /// - A secret that is another one by now is `Conflict`, and stays as it is.
+    /// - File stores make all of the changes in one write, or none. The default compares all first and makes
+    ///   none if one differs, then makes one after another: a writer that comes in between is not noticed.
+    /// - A store that cannot be written returns `Unsupported` for each.
+    async fn exchange(&self, changes: &[Change]) -> Vec<Result<()>> {
+        let Some(management) = self.management() else {
+            let refused = |change: &Change| Err(Error::unsupported("be written").with_name(&change.name));
+            return changes.iter().map(refused).collect();
+        };
+        let names: Vec<SecretName> = changes.iter().map(|change| change.name.clone()).collect();
+        let compared: Vec<Result<()>> = self
+            .stored(&names)
+            .await
+            .into_iter()
+            .zip(changes)
+            .map(|(now, change)| change.check(now))
+            .collect();
+        if compared.iter().any(Result::is_err) {
+            return all_refused(compared, changes);
+        }
+        let mut results = Vec::with_capacity(changes.len());
+        for Change { name, before, after } in changes {
+            results.push(match (before, after) {
+                (_, Some(value)) => management.set(name, value).await,
+                (Some(_), None) => management.delete(name).await,
+                (None, None) => Ok(()),
+            });
+        }
+        results
+    }
+
     /// A number that changes when the store's contents may have changed behind our back, if that can be told
     /// without a fetch (a file's identity and times can).
     ///
@@ -95,6 +137,45 @@ pub trait SecretStoreConnector: SecretResolution {
     async fn revision(&self) -> Result<Option<u64>> {
         Ok(None)
     }
+}
+
+/// One change of a secret, by somebody who knows what it was: see [`SecretStoreConnector::exchange`].
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The secret.
+    pub name: SecretName,
+    /// What the caller saw; none if there was no such secret.
+    pub before: Option<SecretValue>,
+    /// What it is to become; none to remove it.
+    pub after: Option<SecretValue>,
+}
+
+impl Change {
+    /// `Conflict` if what the store holds now is not what the caller saw; `now`'s own error if it has one.
+    pub fn check(&self, now: Result<SecretValue>) -> Result<()> {
+        let unchanged = match (now, &self.before) {
+            (Ok(now), Some(before)) => now.same_value(before),
+            (Err(error), None) if error.kind() == ErrorKind::NotFound => true,
+            (Err(error), _) if error.kind() != ErrorKind::NotFound => return Err(error.with_name(&self.name)),
+            _ => false,
+        };
+        if unchanged {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Conflict, "somebody else changed it meanwhile").with_name(&self.name))
+    }
+}
+
+/// The results of changes of which some are refused, so that none is made.
+fn all_refused(checked: Vec<Result<()>>, changes: &[Change]) -> Vec<Result<()>> {
+    let kind = checked.iter().find_map(|check| check.as_ref().err()).map_or(ErrorKind::Conflict, Error::kind);
+    let refused = |(check, change): (Result<()>, &Change)| {
+        check.and_then(|()| {
+            let message = "not changed, because another change of the same call was refused";
+            Err(Error::new(kind, message).with_name(&change.name))
+        })
+    };
+    checked.into_iter().zip(changes).map(refused).collect()
 }
 
 /// What a store can hold and do, as data: tests and layers select on it.

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// - The value is UTF-8 text, held by [`secrecy`]: wiped when dropped, absent from `Debug`.
 /// - There is no `Display` and no `Serialize`; [`expose`](SecretValue::expose) is the one way to read it, so
 ///   every place that does can be found by that word.
+/// - Cloning is cheap and makes no second copy of the text, which is wiped when the last clone dies.
 /// - Equality is not offered: use [`same_value`](SecretValue::same_value), whose time does not tell where two
 ///   values part.
 ///
@@ -22,7 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// ```
 #[derive(Clone, Debug)]
 pub struct SecretValue {
-    value: SecretString,
+    value: Arc<SecretString>,
     version: Option<Version>,
     expires_at: Option<Timestamp>,
 }
@@ -30,7 +31,7 @@ pub struct SecretValue {
 impl SecretValue {
     /// A value without version or expiry.
     pub fn new(value: impl Into<SecretString>) -> Self {
-        SecretValue { value: value.into(), version: None, expires_at: None }
+        SecretValue { value: Arc::new(value.into()), version: None, expires_at: None }
     }
 
     /// Adds the version under which the store keeps this value.
@@ -63,6 +64,17 @@ impl SecretValue {
     /// The instant after which the value must not be used.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
+    }
+
+    /// Tells, in tests, whether the text is still held by anyone.
+    #[cfg(test)]
+    pub(crate) fn downgrade(&self) -> std::sync::Weak<SecretString> {
+        Arc::downgrade(&self.value)
+    }
+
+    /// A part of this value, of the same version and expiry.
+    pub(crate) fn with_text(&self, text: SecretString) -> Self {
+        SecretValue { value: Arc::new(text), ..self.clone() }
     }
 
     /// Whether two values are the same text, in a time that depends on their lengths alone.

@@ -8,9 +8,11 @@ use std::{
 
 use async_trait::async_trait;
 use modelmesh_secrets::{
-    ChainStore, Error, ErrorKind, NamedStore, Resolver, Result, SecretStoreConnector, SecretString, StoreSource,
+    ChainStore, Error, ErrorKind, NamedStore, Resolver, Result, SecretStoreConnector, SecretValue,
+    StoreSource,
     config::{Backing, Configuration, Filler, Report, StoreEntry},
     reference::Reference,
+    setting::Settings,
 };
 use tokio::sync::OnceCell;
 
@@ -62,15 +64,20 @@ impl StoreSet {
         store.cloned().map_err(|error| error.with_store(Arc::clone(&entry.name)))
     }
 
+    /// The settings of a store, filled in: for callers who open a kind of store that they know.
+    pub async fn settings(&self, entry: &StoreEntry) -> Result<Settings> {
+        let values = self.bootstrap(entry).await?;
+        entry.settings(&Filler {
+            variable: &|name| self.context.environment.var(name)?.into_string().ok(),
+            values: &values,
+            base: self.configuration.base(),
+        })
+    }
+
     async fn open_anew(&self, entry: &StoreEntry) -> Result<Arc<dyn SecretStoreConnector>> {
         match &entry.backing {
             Backing::Connector(spec) => {
-                let values = self.bootstrap(entry).await?;
-                let settings = entry.settings(&Filler {
-                    variable: &|name| self.context.environment.var(name)?.into_string().ok(),
-                    values: &values,
-                    base: self.configuration.base(),
-                })?;
+                let settings = self.settings(entry).await?;
                 let connector = connector(spec.id).ok_or_else(|| {
                     Error::new(ErrorKind::InvalidConfig, format!("this build has no connector '{}'", spec.id))
                 })?;
@@ -89,7 +96,7 @@ impl StoreSet {
     }
 
     /// The values of the references in a store's own settings.
-    async fn bootstrap(&self, entry: &StoreEntry) -> Result<HashMap<Reference, SecretString>> {
+    async fn bootstrap(&self, entry: &StoreEntry) -> Result<HashMap<Reference, SecretValue>> {
         let references: Vec<Reference> = entry.references().cloned().collect();
         let values = self.resolver().get_many(&references).await;
         references.into_iter().zip(values).map(|(reference, value)| Ok((reference, value?))).collect()
@@ -99,9 +106,10 @@ impl StoreSet {
 #[async_trait]
 impl StoreSource for StoreSet {
     async fn store(&self, name: &str) -> Result<Arc<dyn SecretStoreConnector>> {
-        let entry = self.configuration.store(name).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidConfig, "there is no such store").with_store(name)
-        })?;
+        let entry = self
+            .configuration
+            .store(name)
+            .ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "there is no such store").with_store(name))?;
         self.open(entry).await
     }
 }

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, SecretValue,
     document::NodeId,
     reference::{PieceText, Reference, scan},
 };
@@ -125,7 +125,7 @@ pub struct Filler<'a> {
     /// Reads an environment variable.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The values of the references that [`StoreEntry::references`](super::StoreEntry::references) named.
-    pub values: &'a HashMap<Reference, SecretString>,
+    pub values: &'a HashMap<Reference, SecretValue>,
     /// The folder to which paths are relative.
     pub base: &'a Path,
 }
@@ -154,7 +154,7 @@ impl Filler<'_> {
                     }
                 },
                 Part::Reference(reference) => match self.values.get(reference) {
-                    Some(value) => filled.push_str(value.expose_secret()),
+                    Some(value) => filled.push_str(value.expose()),
                     None => {
                         return Err(Error::new(
                             ErrorKind::InvalidConfig,
@@ -190,7 +190,7 @@ mod tests {
         };
         let values = HashMap::from([(
             Reference::parse("${secrets.local:vault-token}").unwrap(),
-            SecretString::from("${TOKEN} raw"),
+            SecretValue::from("${TOKEN} raw"),
         )]);
         let document = crate::document::Document::parse(
             "a: b",

@@ -125,6 +125,19 @@ impl Sourced<'_> {
 /// The most bytes that one byte of text becomes: a control character, `\u0001`.
 const LONGEST_ESCAPE: usize = 6;
 
+/// `text` in double quotes, with escapes: every reader of `format` reads it back as exactly itself, and as text.
+///
+/// ```
+/// use modelmesh_secrets::document::{Format, quoted};
+///
+/// assert_eq!(*quoted("two\nlines", Format::Toml), r#""two\nlines""#);
+/// ```
+pub fn quoted(text: &str, format: Format) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(2 + LONGEST_ESCAPE * text.len()));
+    quote(&mut out, text, format);
+    out
+}
+
 /// Writes `text` in double quotes. The three formats share the escapes used, but for characters beyond U+FFFF.
 fn quote(out: &mut String, text: &str, format: Format) {
     out.push('"');

@@ -25,6 +25,7 @@ mod yaml;
 
 use std::{borrow::Cow, fmt, ops::Range, path::Path, sync::Arc};
 
+pub use edit::quoted;
 pub use excerpt::Excerpt;
 pub use place::Position;
 

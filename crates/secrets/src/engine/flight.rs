@@ -1,9 +1,6 @@
 //! A fetch under way, and everyone who waits for it.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::OnceLock};
 
 use event_listener::{Event, Listener};
 
@@ -12,7 +9,7 @@ use crate::{Result, SecretValue};
 /// One backend call, shared by all who asked while it ran. Dropping a waiter cancels nothing.
 #[derive(Default)]
 pub(super) struct Flight {
-    answer: OnceLock<Result<Arc<SecretValue>>>,
+    answer: OnceLock<Result<SecretValue>>,
     landed: Event,
 }
 
@@ -24,13 +21,13 @@ impl fmt::Debug for Flight {
 
 impl Flight {
     /// Gives the answer to all who wait. The first answer stays.
-    pub(super) fn land(&self, answer: Result<Arc<SecretValue>>) {
+    pub(super) fn land(&self, answer: Result<SecretValue>) {
         let _ = self.answer.set(answer);
         self.landed.notify(usize::MAX);
     }
 
     /// Waits for the answer.
-    pub(super) async fn wait(&self) -> Result<Arc<SecretValue>> {
+    pub(super) async fn wait(&self) -> Result<SecretValue> {
         loop {
             if let Some(answer) = self.answer.get() {
                 return answer.clone();
@@ -44,7 +41,7 @@ impl Flight {
     }
 
     /// Waits for the answer on this thread, without an executor.
-    pub(super) fn wait_blocking(&self) -> Result<Arc<SecretValue>> {
+    pub(super) fn wait_blocking(&self) -> Result<SecretValue> {
         loop {
             if let Some(answer) = self.answer.get() {
                 return answer.clone();

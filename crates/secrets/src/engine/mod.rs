@@ -128,18 +128,14 @@ impl Engine {
         self.view.len()
     }
 
-    pub(crate) async fn get(&self, name: &SecretName, version: Option<&Version>) -> Result<Arc<SecretValue>> {
+    pub(crate) async fn get(&self, name: &SecretName, version: Option<&Version>) -> Result<SecretValue> {
         match self.ask(name, version)? {
             Asked::Here(answer) => answer,
             Asked::Wait(flight) => flight.wait().await,
         }
     }
 
-    pub(crate) fn get_blocking(
-        &self,
-        name: &SecretName,
-        version: Option<&Version>,
-    ) -> Result<Arc<SecretValue>> {
+    pub(crate) fn get_blocking(&self, name: &SecretName, version: Option<&Version>) -> Result<SecretValue> {
         match self.ask(name, version)? {
             Asked::Here(answer) => answer,
             Asked::Wait(flight) => flight.wait_blocking(),
@@ -166,11 +162,12 @@ impl Engine {
     }
 
     /// The current values of `names`, asked for in one go.
-    pub(crate) async fn get_many(&self, names: &[SecretName]) -> Vec<Result<Arc<SecretValue>>> {
+    pub(crate) async fn get_many(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
         let mut led = Vec::new();
         let mut asked = Vec::with_capacity(names.len());
         {
             let mut table = self.table();
+            table.reserve(names.len());
             for name in names {
                 let key = Key::current(name);
                 asked.push(match self.refuse_reentry(&key).map(|()| table.depart(&key, &self.view)) {
@@ -245,7 +242,7 @@ impl Engine {
             let mut table = self.table();
             let before = table.next_due();
             for (led, answer) in arrivals {
-                let answer = answer.map(Arc::new).map_err(|error| error.with_name(&led.question.name));
+                let answer = answer.map_err(|error| error.with_name(&led.question.name));
                 table.arrive(&led.key, &led.flight, &answer, now, wall, &self.view);
                 landed.push((led.flight, answer));
             }
@@ -356,12 +353,12 @@ impl Watch {
 }
 
 enum Asked {
-    Here(Result<Arc<SecretValue>>),
+    Here(Result<SecretValue>),
     Wait(Arc<Flight>),
 }
 
 impl Answer {
-    fn into_result(self) -> Result<Arc<SecretValue>> {
+    fn into_result(self) -> Result<SecretValue> {
         match self {
             Answer::Value(value) => Ok(value),
             Answer::Missing(error) => Err(error),

@@ -8,7 +8,9 @@
 //! told the time and asks nobody, so a test can drive it through any schedule.
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map},
+    borrow::Borrow as _,
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, hash_map},
     hash::BuildHasher,
     sync::Arc,
     time::Duration,
@@ -24,11 +26,15 @@ use crate::{ErrorKind, ResolutionPolicy, Result, SecretName, SecretValue, clock:
 
 pub(super) struct Table {
     entries: HashMap<Key, Entry, foldhash::fast::RandomState>,
-    /// When each answer in the view ends, earliest first.
-    due: BTreeSet<(Moment, Key)>,
+    /// When answers in the view end, earliest first. An end that its entry no longer has is passed over.
+    due: BinaryHeap<Reverse<(Moment, Key)>>,
+    /// How many answers the view holds.
+    held: usize,
     policy: ResolutionPolicy,
     /// Whether any entry is of a version: without, forgetting a name is one look-up.
     has_versions: bool,
+    /// Seeded at random, and good enough to spread timers.
+    random: foldhash::fast::RandomState,
     /// Counts draws, so that each answer's jitter is another.
     draws: u64,
 }
@@ -53,12 +59,20 @@ pub(super) enum Departure {
 
 impl Table {
     pub(super) fn new(policy: ResolutionPolicy) -> Self {
-        Table { entries: HashMap::default(), due: BTreeSet::new(), policy, has_versions: false, draws: 0 }
+        Table {
+            entries: HashMap::default(),
+            due: BinaryHeap::new(),
+            held: 0,
+            policy,
+            has_versions: false,
+            random: foldhash::fast::RandomState::default(),
+            draws: 0,
+        }
     }
 
     /// Joins the flight for `key`, or starts one.
     pub(super) fn depart(&mut self, key: &Key, view: &View) -> Departure {
-        if let Some(answer) = view.read(std::borrow::Borrow::borrow(key), Answer::clone) {
+        if let Some(answer) = view.read(key.borrow(), Answer::clone) {
             return Departure::Here(answer);
         }
         self.has_versions |= key.is_version();
@@ -77,7 +91,7 @@ impl Table {
         &mut self,
         key: &Key,
         flight: &Arc<Flight>,
-        answer: &Result<Arc<SecretValue>>,
+        answer: &Result<SecretValue>,
         now: Moment,
         wall: Timestamp,
         view: &View,
@@ -88,7 +102,7 @@ impl Table {
         }
         entry.get_mut().flight = None;
         let kept = match answer {
-            Ok(value) => Some((Answer::Value(Arc::clone(value)), value_ttl(&self.policy, value, wall))),
+            Ok(value) => Some((Answer::Value(value.clone()), value_ttl(&self.policy, value, wall))),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Some((Answer::Missing(error.clone()), self.policy.negative_ttl))
             }
@@ -101,31 +115,36 @@ impl Table {
             }
             return;
         };
+        let draw = draw(&self.random, self.draws);
         self.draws += 1;
-        let until =
-            now.later(shortened(ttl, self.policy.ttl_jitter, draw(self.entries.hasher(), self.draws)));
-        if let Some(entry) = self.entries.get_mut(key)
-            && let Some(before) = entry.until.replace(until)
-        {
-            self.due.remove(&(before, key.clone()));
+        let until = now.later(shortened(ttl, self.policy.ttl_jitter, draw));
+        if entry.get_mut().until.replace(until).is_none() {
+            self.held += 1;
         }
-        self.due.insert((until, key.clone()));
+        self.due.push(Reverse((until, key.clone())));
         view.publish(key.clone(), answer);
-        self.evict(view);
+        while self.held > self.policy.max_entries {
+            // The answers that would end first go first.
+            self.end_earliest(view);
+        }
+        self.sweep();
     }
 
     /// Ends every answer that is due.
     pub(super) fn expire(&mut self, now: Moment, view: &View) {
-        while let Some((until, _)) = self.due.first()
-            && *until <= now
-        {
+        while self.next_due().is_some_and(|until| until <= now) {
             self.end_earliest(view);
         }
     }
 
-    /// When the next answer ends.
+    /// When the next answer ends; never later than that.
     pub(super) fn next_due(&self) -> Option<Moment> {
-        self.due.first().map(|(until, _)| *until)
+        self.due.peek().map(|Reverse((until, _))| *until)
+    }
+
+    /// Prepares for this many more names.
+    pub(super) fn reserve(&mut self, names: usize) {
+        self.entries.reserve(names);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -137,9 +156,9 @@ impl Table {
         let versions = self.has_versions.then(|| self.entries.keys().filter(|key| key.is_version_of(name)));
         let versions: Vec<Key> = versions.into_iter().flatten().cloned().collect();
         for key in versions.into_iter().chain([Key::current(name)]) {
-            if let Some(Entry { until: Some(until), .. }) = self.entries.remove(&key) {
+            if let Some(Entry { until: Some(_), .. }) = self.entries.remove(&key) {
+                self.held -= 1;
                 view.withdraw(&key);
-                self.due.remove(&(until, key));
             }
         }
     }
@@ -148,24 +167,32 @@ impl Table {
     pub(super) fn clear(&mut self, view: &View) {
         self.entries.clear();
         self.due.clear();
+        self.held = 0;
         view.clear();
     }
 
-    /// Keeps to `max_entries`: the answers that would end first go first.
-    fn evict(&mut self, view: &View) {
-        while self.due.len() > self.policy.max_entries {
-            self.end_earliest(view);
+    /// Takes the earliest end, and ends its answer unless that got another end, or was forgotten, since.
+    fn end_earliest(&mut self, view: &View) {
+        let Some(Reverse((until, key))) = self.due.pop() else { return };
+        let hash_map::Entry::Occupied(mut entry) = self.entries.entry(key) else { return };
+        if entry.get().until != Some(until) {
+            return;
+        }
+        view.withdraw(entry.key());
+        self.held -= 1;
+        entry.get_mut().until = None;
+        if entry.get().flight.is_none() {
+            entry.remove();
         }
     }
 
-    fn end_earliest(&mut self, view: &View) {
-        let Some((_, key)) = self.due.pop_first() else { return };
-        view.withdraw(&key);
-        if let hash_map::Entry::Occupied(mut entry) = self.entries.entry(key) {
-            entry.get_mut().until = None;
-            if entry.get().flight.is_none() {
-                entry.remove();
-            }
+    /// Drops ends that no entry has any more, once they are the greater part.
+    fn sweep(&mut self) {
+        if self.due.len() > 2 * self.held + 64 {
+            let entries = &self.entries;
+            self.due.retain(|Reverse((until, key))| {
+                entries.get(key).is_some_and(|entry| entry.until == Some(*until))
+            });
         }
     }
 }
@@ -184,7 +211,7 @@ fn shortened(ttl: Duration, jitter: f64, draw: f64) -> Duration {
     ttl.mul_f64((1.0 - jitter * draw).clamp(0.0, 1.0))
 }
 
-/// A number from 0 to 1. The map's hasher is seeded at random, and good enough to spread timers.
+/// A number from 0 to 1.
 #[allow(clippy::cast_precision_loss, reason = "a spread of timers needs no 53rd bit")]
 fn draw(random: &impl BuildHasher, count: u64) -> f64 {
     random.hash_one(count) as f64 / u64::MAX as f64

@@ -414,7 +414,7 @@ fn a_value_that_ends_is_dropped_and_not_only_hidden() {
     engine.get_blocking(&name("k"), None).unwrap();
     let answer = engine.view.read("k", Answer::clone).unwrap();
     let Answer::Value(value) = answer else { panic!("a value") };
-    let weak = Arc::downgrade(&value);
+    let weak = value.downgrade();
     drop(value);
     eventually("the flight's end", || weak.strong_count() == 1);
     clock.advance(seconds(300));

@@ -57,7 +57,7 @@ pub(super) struct Slot {
 
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
-    Value(Arc<SecretValue>),
+    Value(SecretValue),
     Missing(Error),
 }
 

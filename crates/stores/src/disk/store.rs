@@ -10,7 +10,7 @@ use std::{
 };
 
 use modelmesh_secrets::{
-    Capabilities, Error, ErrorKind, Result, SecretManagement, SecretName, SecretResolution,
+    Capabilities, Change, Error, ErrorKind, Result, SecretManagement, SecretName, SecretResolution,
     SecretStoreConnector, SecretValue, async_trait,
 };
 use sha2::{Digest as _, Sha256};
@@ -293,6 +293,14 @@ fn find(document: &impl Document, name: &SecretName) -> Result<SecretValue> {
         .map_err(|error| error.with_name(name))
 }
 
+fn make(document: &mut impl Document, change: &Change) -> Result<()> {
+    match &change.after {
+        Some(value) => document.set(&change.name, value),
+        None => document.remove(&change.name).map(drop),
+    }
+    .map_err(|error| error.with_name(&change.name))
+}
+
 #[async_trait]
 impl<C: Codec> SecretResolution for FileStore<C> {
     async fn get(&self, name: &SecretName) -> Result<SecretValue> {
@@ -396,6 +404,33 @@ impl<C: Codec> SecretStoreConnector for FileStore<C> {
 
     fn management(&self) -> Option<&dyn SecretManagement> {
         Some(self)
+    }
+
+    /// All in one write, compared under the lock, or none.
+    async fn exchange(&self, changes: &[Change]) -> Vec<Result<()>> {
+        if changes.is_empty() {
+            return Vec::new();
+        }
+        let all = changes.to_vec();
+        let checked = all.iter().try_for_each(|change| match &change.after {
+            Some(value) => self.inner.check(&change.name, Some(value)),
+            // What can be read can be removed, whatever the rule for new names.
+            None => Ok(()),
+        });
+        let written = match checked {
+            Ok(()) => {
+                self.change(move |_, document| {
+                    document.check_writable()?;
+                    // All are compared before the first is made: a conflict is told of the name it is about.
+                    all.iter().try_for_each(|change| change.check(find(document, &change.name)))?;
+                    all.iter().try_for_each(|change| make(document, change))
+                })
+                .await
+            }
+            Err(refused) => Err(refused),
+        };
+        // As in `set_many`: an error that is about one of them names it, and the others are told which.
+        changes.iter().map(|change| written.clone().map_err(|error| error.with_name(&change.name))).collect()
     }
 
     async fn revision(&self) -> Result<Option<u64>> {

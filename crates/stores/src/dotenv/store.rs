@@ -180,6 +180,20 @@ impl SecretStoreConnector for DotenvStore {
         Some(self)
     }
 
+    /// Of the file: the environment is not ours to change.
+    async fn stored(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
+        self.file.get_many(names).await
+    }
+
+    async fn exchange(&self, changes: &[modelmesh_secrets::Change]) -> Vec<Result<()>> {
+        let changed = |(change, result): (&modelmesh_secrets::Change, Result<()>)| {
+            result.map_err(explain)?;
+            self.warn_if_hidden(&change.name);
+            Ok(())
+        };
+        changes.iter().zip(self.file.exchange(changes).await).map(changed).collect()
+    }
+
     /// Of the file: the environment of a process is set before it starts.
     async fn revision(&self) -> Result<Option<u64>> {
         self.file.revision().await
