@@ -383,8 +383,8 @@ impl FromStr for Expiry {
         if let Ok(at) = text.parse() {
             return Ok(Expiry(at));
         }
-        let from_now =
-            duration::parse(text).ok_or("neither a time such as 2027-01-31T00:00:00Z nor a duration such as 30d")?;
+        let from_now = duration::parse(text)
+            .ok_or("neither a time such as 2027-01-31T00:00:00Z nor a duration such as 30d")?;
         Timestamp::now().checked_add(from_now).map(Expiry).map_err(|_| "too far away")
     }
 }

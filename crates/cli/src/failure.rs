@@ -64,9 +64,11 @@ impl Failure {
 
     /// The failure as `run` reports it: 125, so that it cannot be taken for the child's own code.
     ///
-    /// 126 and 127, which say that the child could not be started, stay, and so does a broken pipe.
+    /// 126 and 127, which say that the child could not be started, stay, and so does a broken pipe. What was
+    /// reported already is the code of the child itself.
     pub fn of_run(self) -> Self {
         match self.exit {
+            _ if matches!(self.problem, Problem::Reported) => self,
             Exit::CANNOT_EXECUTE | Exit::NOT_FOUND | Exit::BROKEN_PIPE => self,
             _ => self.with_exit(Exit::RUN_FAILED),
         }
@@ -134,6 +136,11 @@ mod tests {
         assert_eq!(missing.of_run().exit(), Exit::RUN_FAILED);
         let absent = Failure::from(Error::new(ErrorKind::Io, "not found")).with_exit(Exit::NOT_FOUND);
         assert_eq!(absent.of_run().exit(), Exit::NOT_FOUND);
+        assert_eq!(
+            Failure::reported(Exit::DIFFERENCES).of_run().exit(),
+            Exit::DIFFERENCES,
+            "the child's own 7"
+        );
     }
 
     #[test]

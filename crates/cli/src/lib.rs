@@ -37,6 +37,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         clap::ColorChoice::Always => ColorChoice::Always,
         clap::ColorChoice::Never => ColorChoice::Never,
     };
+    output::log::listen(cli.global.json, color);
     let mut output = Output::process(cli.global.json, color);
     let is_run = matches!(cli.command, Command::Run(_));
     match command::run(cli, &mut output, &hardened) {

@@ -2,9 +2,11 @@
 
 mod completions;
 mod man;
+mod secrets;
 
 use crate::{
     args::{Cli, Command},
+    context::Context,
     failure::{Failure, Result},
     output::Output,
     process::Hardened,
@@ -15,6 +17,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output, _hardened: &Hardened) -> Result
     match cli.command {
         Command::Completions(args) => completions::run(&args, output),
         Command::Man(args) => man::run(&args, output),
+        Command::Secrets(command) => secrets::run(command, &Context::load(&cli.global)?, output),
         _ => Err(Failure::usage("this subcommand is not there yet")),
     }
 }

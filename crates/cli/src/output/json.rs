@@ -2,7 +2,11 @@
 
 use std::io;
 
-use modelmesh_secrets::{Error, misleads};
+use modelmesh_secrets::{
+    Error,
+    config::{self, Report, Severity, Source},
+    misleads,
+};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
@@ -31,13 +35,23 @@ struct Message<'a> {
 #[derive(Serialize)]
 struct Failed<'a> {
     exit_code: u8,
-    errors: Vec<FailedError<'a>>,
+    errors: Vec<Described<'a>>,
 }
 
-/// `kind` is a name of [`ErrorKind`](modelmesh_secrets::ErrorKind), or `usage` or `output`.
 #[derive(Serialize)]
-struct FailedError<'a> {
+struct Warned<'a> {
+    warning: &'a Described<'a>,
+}
+
+/// An error with all of its parts.
+///
+/// `kind` is a name of [`ErrorKind`](modelmesh_secrets::ErrorKind), or `usage` or `output`. What concerns a
+/// place in a configuration file has `severity` (`error` or `warning`), `file`, `line`, `column` and `path`.
+#[derive(Serialize)]
+pub(crate) struct Described<'a> {
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,17 +60,51 @@ struct FailedError<'a> {
     message: Message<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     causes: Vec<String>,
+    #[serde(flatten)]
+    place: Option<DescribedPlace<'a>>,
 }
 
-impl<'a> From<&'a Error> for FailedError<'a> {
-    fn from(error: &'a Error) -> Self {
-        FailedError {
-            kind: error.kind().as_str(),
+#[derive(Serialize)]
+struct DescribedPlace<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    path: &'a str,
+}
+
+impl<'a> Described<'a> {
+    fn plain(kind: &'static str, message: &'a str, help: Option<&'a str>) -> Self {
+        let message = Message { message, help };
+        Described { kind, severity: None, store: None, name: None, message, causes: Vec::new(), place: None }
+    }
+
+    fn error(error: &'a Error) -> Self {
+        Described {
             store: error.store(),
             name: error.name(),
-            message: Message { message: error.message(), help: error.help() },
             causes: causes(error),
+            ..Described::plain(error.kind().as_str(), error.message(), error.help())
         }
+    }
+
+    /// A problem of the configuration in the file `source`.
+    pub(crate) fn problem(problem: &'a config::Problem, source: Option<&'a Source>) -> Self {
+        let place = source.zip(problem.place.as_ref()).map(|(source, place)| DescribedPlace {
+            file: source.name(),
+            line: place.position.line,
+            column: place.position.column,
+            path: &place.path,
+        });
+        let severity = match problem.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        Described { severity: Some(severity), place, ..Described::error(&problem.error) }
+    }
+
+    /// Every problem of a report, in the order of the file.
+    pub(crate) fn report(report: &'a Report) -> Vec<Self> {
+        report.problems().iter().map(|problem| Described::problem(problem, report.source())).collect()
     }
 }
 
@@ -70,25 +118,21 @@ pub(super) fn warning(message: &str, help: Option<&str>) -> String {
     line(&Warning { warning: Message { message, help } })
 }
 
+/// A problem that does not stop the command, on one line.
+pub(super) fn problem(problem: &Described<'_>) -> String {
+    line(&Warned { warning: problem })
+}
+
 /// A failure, on one line.
 pub(super) fn failure(failure: &Failure) -> String {
     let system;
-    let plain = |kind, message, help| FailedError {
-        kind,
-        store: None,
-        name: None,
-        message: Message { message, help },
-        causes: Vec::new(),
-    };
     let errors = match failure.problem() {
-        Problem::Errors(errors) => errors.iter().map(FailedError::from).collect(),
-        Problem::Report(report) => {
-            report.problems().iter().map(|problem| FailedError::from(&problem.error)).collect()
-        }
-        Problem::Usage { message, help } => vec![plain("usage", message, help.as_deref())],
+        Problem::Errors(errors) => errors.iter().map(Described::error).collect(),
+        Problem::Report(report) => Described::report(report),
+        Problem::Usage { message, help } => vec![Described::plain("usage", message, help.as_deref())],
         Problem::Output(error) => {
             system = format!("cannot write the output: {error}");
-            vec![plain("output", &system, None)]
+            vec![Described::plain("output", &system, None)]
         }
         Problem::Reported => Vec::new(),
     };

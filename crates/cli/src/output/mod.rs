@@ -6,7 +6,9 @@
 //! - Text that came from files, backends or the command line is escaped; only [`Output::value`] and
 //!   [`Output::document`] write bytes as they are, for they are what was asked for.
 
+mod drawing;
 mod json;
+pub(crate) mod log;
 
 use std::{
     error::Error as _,
@@ -16,9 +18,11 @@ use std::{
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use modelmesh_secrets::{Error, ExposeSecret as _, SecretString, printable};
+use modelmesh_secrets::{Error, ExposeSecret as _, SecretString, config::Report, printable};
 use serde::Serialize;
 
+use self::drawing::Canvas;
+pub(crate) use self::json::Described;
 use crate::failure::{Failure, Problem, Result};
 
 /// The version of everything printed as JSON.
@@ -176,6 +180,20 @@ impl Output {
         let _ = written;
     }
 
+    /// Tells what is wrong with a configuration, where that does not stop the command.
+    pub(crate) fn report(&mut self, report: &Report) {
+        if report.problems().is_empty() {
+            return;
+        }
+        let _ = if self.json {
+            report.problems().iter().try_for_each(|problem| {
+                self.stderr.raw(json::problem(&Described::problem(problem, report.source())).as_bytes())
+            })
+        } else {
+            self.stderr.styled(&drawing::draw(report, Canvas::of_stderr()))
+        };
+    }
+
     /// Tells why the command failed.
     ///
     /// A reader that went away is not told: it closed standard output because it had seen enough.
@@ -205,9 +223,7 @@ fn human(failure: &Failure) -> String {
                 push_help(&mut text, error.help());
             }
         }
-        Problem::Report(report) => {
-            let _ = writeln!(text, "{report}");
-        }
+        Problem::Report(report) => text.push_str(&drawing::draw(report, Canvas::of_stderr())),
         Problem::Usage { message, help } => {
             text.push_str(&headed("error", style::ERROR, printable(message)));
             push_help(&mut text, help.as_deref());

@@ -70,6 +70,14 @@ impl Template {
             .map(SecretString::from)
     }
 
+    /// The environment variables it reads.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Variable(name, _) => Some(name.as_str()),
+            Part::Literal(_) | Part::Reference(_) => None,
+        })
+    }
+
     pub(super) fn references(&self) -> impl Iterator<Item = &Reference> {
         self.parts.iter().filter_map(|part| match part {
             Part::Reference(reference) => Some(reference),

@@ -59,6 +59,18 @@ impl Drafts {
         }))
     }
 
+    /// The bootstrap templates of credentials.
+    pub(super) fn secret_templates(&self) -> Box<dyn Iterator<Item = &Template> + '_> {
+        Box::new(self.0.iter().flat_map(|(_, draft)| -> Box<dyn Iterator<Item = &Template>> {
+            match draft {
+                Draft::Text(SettingKind::Secret, template) => Box::new(std::iter::once(template)),
+                Draft::Map(entries) => Box::new(entries.iter().map(|(_, template)| template)),
+                Draft::Group(drafts) => drafts.secret_templates(),
+                Draft::Ready(_) | Draft::Text(..) | Draft::List(_) => Box::new(std::iter::empty()),
+            }
+        }))
+    }
+
     /// The settings, with every reference filled in.
     pub(super) fn fill(&self, filler: &Filler<'_>) -> Result<Settings> {
         let mut settings = Settings::default();

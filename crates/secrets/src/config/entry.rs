@@ -76,6 +76,12 @@ impl StoreEntry {
         self.drafts.templates().flat_map(super::bootstrap::Template::references)
     }
 
+    /// The environment variables from which the store's credentials are filled in: a program that gets what
+    /// the store holds must not get these too.
+    pub fn credential_variables(&self) -> impl Iterator<Item = &str> {
+        self.drafts.secret_templates().flat_map(super::bootstrap::Template::variables)
+    }
+
     /// The places of those references.
     pub(super) fn reference_nodes(&self) -> impl Iterator<Item = (NodeId, &Reference)> {
         self.drafts

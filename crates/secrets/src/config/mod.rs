@@ -181,6 +181,16 @@ impl Configuration {
         }
     }
 
+    /// This configuration, where references that name no store mean the store `entry`.
+    ///
+    /// That is so outside `secrets:` alone: what the settings of a store refer to stays what the file says.
+    #[must_use]
+    pub fn redirected(mut self, entry: StoreEntry) -> Self {
+        self.usage.redirect(&entry.name);
+        self.stores.entry(Arc::clone(&entry.name)).or_insert(entry);
+        self
+    }
+
     /// The entries under `providers:`, in the order of the file.
     pub fn providers(&self) -> &[Provider] {
         &self.providers
@@ -293,7 +303,7 @@ fn read_top_level_policy(reader: &mut Reader<'_>) -> ResolutionPolicy {
             match entry::flat_policy(bare) {
                 Some(setting) => drafts.read(reader, setting, item.value),
                 None => {
-                    reader.unknown_key(&item, crate::RESOLUTION_SETTINGS.iter().map(|setting| setting.key))
+                    reader.unknown_key(&item, crate::RESOLUTION_SETTINGS.iter().map(|setting| setting.key));
                 }
             }
         }

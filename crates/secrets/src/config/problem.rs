@@ -4,7 +4,7 @@ use std::{fmt, ops::Range, sync::Arc};
 
 use crate::{
     Error, ErrorKind,
-    document::{Document, Position, SyntaxError},
+    document::{Document, Excerpt, NodeId, Position, SyntaxError},
 };
 
 /// One thing that is wrong, and where.
@@ -32,6 +32,8 @@ pub enum Severity {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Place {
+    /// The value that it is about; none where the text is no document.
+    pub node: Option<NodeId>,
     /// The configuration path, such as `providers.openai.api_key`. Safe to print.
     pub path: String,
     /// The line and column.
@@ -103,6 +105,15 @@ impl Source {
         }
     }
 
+    /// The lines on which `place` lies, masked but for what the place says is visible, and the keys that lead
+    /// to it.
+    pub fn excerpt(&self, place: &Place) -> Excerpt {
+        match (self.document(), place.node) {
+            (Some(document), Some(node)) => document.excerpt(node, &place.visible, place.span.clone()),
+            _ => Excerpt::of(self.text(), &place.visible, place.span.clone()),
+        }
+    }
+
     /// The document, if the text is one.
     pub fn document(&self) -> Option<&Document> {
         match &*self.text {
@@ -132,6 +143,7 @@ impl Report {
             wrong = wrong.with_help(help);
         }
         let place = Place {
+            node: None,
             path: String::new(),
             position: Position::of(text, error.span.start),
             span: error.span,

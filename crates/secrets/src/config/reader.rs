@@ -71,10 +71,16 @@ impl<'d> Reader<'d> {
     }
 }
 
-/// The place of a value that must not be shown.
+/// The place of a value that must not be shown. Of one that starts below its key, that is the key: of the
+/// value nothing could be read in a drawing.
 pub(super) fn place_of_value(document: &Document, node: NodeId) -> Place {
-    let span = document.span(node);
+    let value = document.span(node);
+    let below = |key: &Range<usize>| {
+        key.start < value.start && document.text()[key.start..value.start].contains('\n')
+    };
+    let span = document.key_span(node).filter(below).unwrap_or(value);
     Place {
+        node: Some(node),
         path: document.path(node),
         position: document.position(span.start),
         visible: document.key_span(node).into_iter().collect(),
@@ -84,6 +90,7 @@ pub(super) fn place_of_value(document: &Document, node: NodeId) -> Place {
 
 fn place_of_key(document: &Document, entry: &Entry<'_>) -> Place {
     Place {
+        node: Some(entry.value),
         path: document.path(entry.value),
         position: document.position(entry.key_span.start),
         span: entry.key_span.clone(),
@@ -111,7 +118,13 @@ pub(super) fn place_of_reference(document: &Document, node: NodeId, span: Range<
     if written.ends_with('}') {
         visible.push(source.end - 1..source.end);
     }
-    Place { path: document.path(node), position: document.position(source.start), span: source, visible }
+    Place {
+        node: Some(node),
+        path: document.path(node),
+        position: document.position(source.start),
+        span: source,
+        visible,
+    }
 }
 
 /// The known word that is nearest to `word`, if one is near.

@@ -2,9 +2,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map},
+    hash::BuildHasher as _,
     ops::Range,
     sync::Arc,
 };
+
+use hashbrown::{HashTable, hash_table};
 
 use super::{
     entry::{Backing, DEFAULT_STORE, StoreEntry},
@@ -48,6 +51,13 @@ impl Usage {
         &self.references
     }
 
+    /// Makes references that name no store name this one.
+    pub(super) fn redirect(&mut self, store: &str) {
+        for reference in self.references.iter_mut().filter(|reference| reference.store.is_none()) {
+            reference.store = Some(store.into());
+        }
+    }
+
     /// Every text that holds a reference or an escaped one, in the order of the file.
     pub fn templates(&self) -> &[Template] {
         &self.templates
@@ -84,7 +94,9 @@ pub(super) fn read(
 ) -> Usage {
     let document = reader.document();
     let mut usage = Usage::default();
-    let mut seen: HashMap<Reference, u32, foldhash::fast::RandomState> = HashMap::default();
+    // Places in `usage.references`, by the hash of what stands there: each reference is kept once.
+    let random = foldhash::fast::RandomState::default();
+    let mut seen: HashTable<u32> = HashTable::new();
     let mut names = NameCheck::new(stores);
     for (node, text) in document.strings() {
         if !may_hold_reference(text) {
@@ -112,15 +124,22 @@ pub(super) fn read(
                 }
                 PieceText::Broken(error) => reader.reference_problem(node, piece.span, *error),
                 PieceText::Reference(reference) => {
-                    let at = match seen.entry(*reference) {
-                        hash_map::Entry::Occupied(known) => *known.get(),
-                        hash_map::Entry::Vacant(new) => {
-                            let at = offset(usage.references.len());
-                            usage.references.push(new.key().clone());
-                            if let Err(error) = names.check(new.key()) {
+                    let references = &mut usage.references;
+                    let known = seen.entry(
+                        random.hash_one(&reference),
+                        |&at| references[at as usize] == *reference,
+                        |&at| random.hash_one(&references[at as usize]),
+                    );
+                    let at = match known {
+                        hash_table::Entry::Occupied(known) => *known.get(),
+                        hash_table::Entry::Vacant(new) => {
+                            if let Err(error) = names.check(&reference) {
                                 reader.reference_problem(node, piece.span, error);
                             }
-                            *new.insert(at)
+                            let at = offset(references.len());
+                            new.insert(at);
+                            references.push(*reference);
+                            at
                         }
                     };
                     usage.parts.push(Part::Reference(at, span));

@@ -5,9 +5,6 @@ use std::ops::Range;
 use super::{Document, NodeId};
 use crate::misleads;
 
-/// What stands for a character that is not shown.
-const MASK: char = '•';
-
 /// The most lines of an excerpt: an error is seen at its start.
 const MAX_LINES: usize = 8;
 
@@ -34,6 +31,9 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
+    /// What stands for a character that is not shown.
+    pub const MASK: char = '•';
+
     /// The lines of `source` on which `around` lies.
     ///
     /// Characters within one of `visible` are shown, white space is kept, and everything else is masked, as are
@@ -78,7 +78,7 @@ impl Excerpt {
                 '\r' if chars.peek().is_none_or(|(_, next)| *next == '\n') => {}
                 ' ' | '\t' => text.push(c),
                 _ if !misleads(c) && visible.iter().any(|range| range.contains(&at)) => text.push(c),
-                _ => text.push(MASK),
+                _ => text.push(Self::MASK),
             }
             if let Some(span) = span.as_mut().filter(|_| at < end) {
                 span.end = text.len();

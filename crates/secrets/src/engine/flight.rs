@@ -1,40 +1,58 @@
-//! A fetch under way, and everyone who waits for it.
+//! A backend call under way, and everyone who waits for it.
 
-use std::{fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use event_listener::{Event, Listener};
 
 use crate::{Result, SecretValue};
 
-/// One backend call, shared by all who asked while it ran. Dropping a waiter cancels nothing.
+/// One backend call, for one name or many, shared by all who asked while it ran. Dropping a waiter cancels
+/// nothing.
 #[derive(Default)]
 pub(super) struct Flight {
-    answer: OnceLock<Result<SecretValue>>,
+    answers: OnceLock<Vec<Result<SecretValue>>>,
     landed: Event,
 }
 
 impl fmt::Debug for Flight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flight").field("landed", &self.answer.get().is_some()).finish_non_exhaustive()
+        f.debug_struct("Flight").field("landed", &self.answers.get().is_some()).finish_non_exhaustive()
     }
 }
 
 impl Flight {
-    /// Gives the answer to all who wait. The first answer stays.
-    pub(super) fn land(&self, answer: Result<SecretValue>) {
-        let _ = self.answer.set(answer);
+    /// Gives the answers to all who wait. The first to land stays.
+    pub(super) fn land(&self, answers: Vec<Result<SecretValue>>) {
+        let _ = self.answers.set(answers);
         self.landed.notify(usize::MAX);
+    }
+}
+
+/// One name's place in a flight.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    pub(super) flight: Arc<Flight>,
+    pub(super) at: usize,
+}
+
+impl Seat {
+    /// Whether this is a place in `flight`.
+    pub(super) fn is_in(&self, flight: &Arc<Flight>) -> bool {
+        Arc::ptr_eq(&self.flight, flight)
     }
 
     /// Waits for the answer.
     pub(super) async fn wait(&self) -> Result<SecretValue> {
         loop {
-            if let Some(answer) = self.answer.get() {
-                return answer.clone();
+            if let Some(answer) = self.answer() {
+                return answer;
             }
-            let landed = self.landed.listen();
+            let landed = self.flight.landed.listen();
             // It may have landed before the listener was there.
-            if self.answer.get().is_none() {
+            if self.flight.answers.get().is_none() {
                 landed.await;
             }
         }
@@ -43,13 +61,17 @@ impl Flight {
     /// Waits for the answer on this thread, without an executor.
     pub(super) fn wait_blocking(&self) -> Result<SecretValue> {
         loop {
-            if let Some(answer) = self.answer.get() {
-                return answer.clone();
+            if let Some(answer) = self.answer() {
+                return answer;
             }
-            let landed = self.landed.listen();
-            if self.answer.get().is_none() {
+            let landed = self.flight.landed.listen();
+            if self.flight.answers.get().is_none() {
                 landed.wait();
             }
         }
+    }
+
+    fn answer(&self) -> Option<Result<SecretValue>> {
+        Some(self.flight.answers.get()?.get(self.at).cloned().unwrap_or_else(|| Err(super::unanswered())))
     }
 }

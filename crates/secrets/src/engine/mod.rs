@@ -8,7 +8,6 @@ mod tests;
 mod view;
 
 use std::{
-    any::Any,
     fmt,
     panic::AssertUnwindSafe,
     sync::{
@@ -22,7 +21,7 @@ use event_listener::{Event, EventListener};
 use futures_util::FutureExt as _;
 
 use self::{
-    flight::Flight,
+    flight::{Flight, Seat},
     table::{Departure, Table},
     view::{Answer, Key, View},
 };
@@ -75,11 +74,10 @@ impl Question {
     }
 }
 
-/// A flight that this engine leads, on its way.
+/// A question that a flight is to answer.
 struct Led {
     question: Question,
     key: Key,
-    flight: Arc<Flight>,
 }
 
 tokio::task_local! {
@@ -131,14 +129,14 @@ impl Engine {
     pub(crate) async fn get(&self, name: &SecretName, version: Option<&Version>) -> Result<SecretValue> {
         match self.ask(name, version)? {
             Asked::Here(answer) => answer,
-            Asked::Wait(flight) => flight.wait().await,
+            Asked::Wait(seat) => seat.wait().await,
         }
     }
 
     pub(crate) fn get_blocking(&self, name: &SecretName, version: Option<&Version>) -> Result<SecretValue> {
         match self.ask(name, version)? {
             Asked::Here(answer) => answer,
-            Asked::Wait(flight) => flight.wait_blocking(),
+            Asked::Wait(seat) => seat.wait_blocking(),
         }
     }
 
@@ -150,19 +148,21 @@ impl Engine {
             return Ok(Asked::Here(answer.into_result()));
         }
         self.refuse_reentry(&key)?;
-        let departure = self.table().depart(&key, &self.view);
+        let flight = Arc::new(Flight::default());
+        let departure = self.table().depart(&key, &self.view, &flight, 0);
         Ok(match departure {
             Departure::Here(answer) => Asked::Here(answer.into_result()),
-            Departure::Join(flight) => Asked::Wait(flight),
-            Departure::Lead(flight) => {
-                self.lead(vec![Led { question, key, flight: Arc::clone(&flight) }]);
-                Asked::Wait(flight)
+            Departure::Join(seat) => Asked::Wait(seat),
+            Departure::Lead(seat) => {
+                self.lead(flight, vec![Led { question, key }]);
+                Asked::Wait(seat)
             }
         })
     }
 
     /// The current values of `names`, asked for in one go.
     pub(crate) async fn get_many(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
+        let flight = Arc::new(Flight::default());
         let mut led = Vec::new();
         let mut asked = Vec::with_capacity(names.len());
         {
@@ -170,26 +170,27 @@ impl Engine {
             table.reserve(names.len());
             for name in names {
                 let key = Key::current(name);
-                asked.push(match self.refuse_reentry(&key).map(|()| table.depart(&key, &self.view)) {
+                let departure =
+                    self.refuse_reentry(&key).map(|()| table.depart(&key, &self.view, &flight, led.len()));
+                asked.push(match departure {
                     Err(error) => Asked::Here(Err(error)),
                     Ok(Departure::Here(answer)) => Asked::Here(answer.into_result()),
-                    Ok(Departure::Join(flight)) => Asked::Wait(flight),
-                    Ok(Departure::Lead(flight)) => {
-                        let question = Question { name: name.clone(), version: None };
-                        led.push(Led { question, key, flight: Arc::clone(&flight) });
-                        Asked::Wait(flight)
+                    Ok(Departure::Join(seat)) => Asked::Wait(seat),
+                    Ok(Departure::Lead(seat)) => {
+                        led.push(Led { question: Question { name: name.clone(), version: None }, key });
+                        Asked::Wait(seat)
                     }
                 });
             }
         }
         if !led.is_empty() {
-            self.lead(led);
+            self.lead(flight, led);
         }
         let mut answers = Vec::with_capacity(names.len());
         for asked in asked {
             answers.push(match asked {
                 Asked::Here(answer) => answer,
-                Asked::Wait(flight) => flight.wait().await,
+                Asked::Wait(seat) => seat.wait().await,
             });
         }
         answers
@@ -205,21 +206,25 @@ impl Engine {
         self.table().clear(&self.view);
     }
 
-    /// Makes the backend call for flights that were just started, as a task of its own: who waits may go.
-    fn lead(&self, led: Vec<Led>) {
+    /// Makes the backend call of a flight, as a task of its own: who waits may go.
+    fn lead(&self, flight: Arc<Flight>, led: Vec<Led>) {
         let Some(engine) = self.this.upgrade() else { return };
         let mut under_way: Vec<(usize, Key)> =
             led.iter().map(|led| (self.address(), led.key.clone())).collect();
         let _ = UNDER_WAY.try_with(|outer| under_way.extend_from_slice(outer));
         background::spawn(UNDER_WAY.scope(under_way, async move {
-            let mut flights = Flights { engine: &engine, led };
+            let mut guard = Lead { engine: &engine, flight, led };
             engine.note_revision().await;
-            let fetch = AssertUnwindSafe(engine.fetch(&flights.led)).catch_unwind();
-            let answers = tokio::select! {
-                answers = fetch => answers.unwrap_or_else(|panic| panicked(&panic, flights.led.len())),
-                () = engine.clock.sleep(engine.fetch_timeout) => flights.led.iter().map(|_| Err(timed_out(engine.fetch_timeout))).collect(),
+            let fetch = AssertUnwindSafe(engine.fetch(&guard.led)).catch_unwind();
+            let outcome = tokio::select! {
+                // A panic's message may quote a value, so it is dropped.
+                outcome = fetch => outcome.map_err(|_| Error::new(ErrorKind::Unavailable, "the store's own code panicked")),
+                () = engine.clock.sleep(engine.fetch_timeout) => Err(timed_out(engine.fetch_timeout)),
             };
-            flights.land(answers);
+            match outcome {
+                Ok(answers) => guard.land(answers),
+                Err(error) => guard.fail(&error),
+            }
         }));
     }
 
@@ -234,24 +239,25 @@ impl Engine {
         self.store.get_many(&names).await
     }
 
-    /// Takes in what flights brought, and lets them land.
-    fn arrive(&self, arrivals: Vec<(Led, Result<SecretValue>)>) {
+    /// Takes in what a flight brought, and lets it land.
+    fn arrive(&self, flight: &Arc<Flight>, led: &[Led], mut answers: Vec<Result<SecretValue>>) {
         let (now, wall) = (self.clock.now(), self.clock.wall());
-        let mut landed = Vec::with_capacity(arrivals.len());
         let is_sooner = {
             let mut table = self.table();
             let before = table.next_due();
-            for (led, answer) in arrivals {
-                let answer = answer.map_err(|error| error.with_name(&led.question.name));
-                table.arrive(&led.key, &led.flight, &answer, now, wall, &self.view);
-                landed.push((led.flight, answer));
+            for (led, answer) in led.iter().zip(&mut answers) {
+                if let Err(error) = answer {
+                    *error = error.clone().with_name(&led.question.name);
+                }
+                table.arrive(&led.key, flight, answer, now, wall, &self.view);
+            }
+            for led in led.iter().skip(answers.len()) {
+                table.arrive(&led.key, flight, &Err(unanswered()), now, wall, &self.view);
             }
             before.is_none_or(|before| table.next_due().is_some_and(|next| next < before))
         };
         // Outside the lock: whoever wakes may ask again at once.
-        for (flight, answer) in landed {
-            flight.land(answer);
-        }
+        flight.land(answers);
         if is_sooner {
             self.hurry.notify(usize::MAX);
         }
@@ -354,7 +360,7 @@ impl Watch {
 
 enum Asked {
     Here(Result<SecretValue>),
-    Wait(Arc<Flight>),
+    Wait(Seat),
 }
 
 impl Answer {
@@ -366,44 +372,39 @@ impl Answer {
     }
 }
 
-/// Flights under way. They land however their task ends, or their waiters would wait for ever.
-struct Flights<'e> {
+/// A flight that this engine leads. It lands however its task ends, or its waiters would wait for ever.
+struct Lead<'e> {
     engine: &'e Engine,
+    flight: Arc<Flight>,
     led: Vec<Led>,
 }
 
-impl Flights<'_> {
+impl Lead<'_> {
     fn land(&mut self, answers: Vec<Result<SecretValue>>) {
-        let short =
-            || Err(Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked"));
-        let answers = answers.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
-        let arrivals = std::mem::take(&mut self.led)
-            .into_iter()
-            .zip(answers)
-            .map(|(led, answer)| (led, answer.unwrap_or_else(short)))
-            .collect();
-        self.engine.arrive(arrivals);
+        let led = std::mem::take(&mut self.led);
+        self.engine.arrive(&self.flight, &led, answers);
+    }
+
+    fn fail(&mut self, error: &Error) {
+        let answers = self.led.iter().map(|_| Err(error.clone())).collect();
+        self.land(answers);
     }
 }
 
-impl Drop for Flights<'_> {
+impl Drop for Lead<'_> {
     fn drop(&mut self) {
         if !self.led.is_empty() {
-            let stopped =
-                || Err(Error::new(ErrorKind::Unavailable, "the fetch was stopped before it had an answer"));
-            let answers = self.led.iter().map(|_| stopped()).collect();
-            self.land(answers);
+            self.fail(&Error::new(ErrorKind::Unavailable, "the fetch was stopped before it had an answer"));
         }
     }
+}
+
+fn unanswered() -> Error {
+    Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked")
 }
 
 fn timed_out(after: Duration) -> Error {
     let after = crate::duration::format(after);
     Error::new(ErrorKind::Unavailable, format!("the store did not answer within {after}"))
         .with_help("'fetch_timeout' is the longest a fetch may take")
-}
-
-/// A panic's message may quote a value, so it is dropped.
-fn panicked(_: &(dyn Any + Send), count: usize) -> Vec<Result<SecretValue>> {
-    (0..count).map(|_| Err(Error::new(ErrorKind::Unavailable, "the store's own code panicked"))).collect()
 }

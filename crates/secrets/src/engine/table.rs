@@ -19,7 +19,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    flight::Flight,
+    flight::{Flight, Seat},
     view::{Answer, Key, View},
 };
 use crate::{ErrorKind, ResolutionPolicy, Result, SecretName, SecretValue, clock::Moment};
@@ -42,7 +42,7 @@ pub(super) struct Table {
 /// One name, or one version of a name.
 #[derive(Default)]
 struct Entry {
-    flight: Option<Arc<Flight>>,
+    seat: Option<Seat>,
     /// When the answer in the view ends; none while there is no answer.
     until: Option<Moment>,
 }
@@ -52,9 +52,9 @@ pub(super) enum Departure {
     /// Somebody asked in between, and the answer is here.
     Here(Answer),
     /// Somebody is asking: wait for them.
-    Join(Arc<Flight>),
-    /// Nobody is asking: make the call, and let the flight land.
-    Lead(Arc<Flight>),
+    Join(Seat),
+    /// Nobody is asking: the seat that was offered is taken, and its flight must be flown.
+    Lead(Seat),
 }
 
 impl Table {
@@ -70,19 +70,19 @@ impl Table {
         }
     }
 
-    /// Joins the flight for `key`, or starts one.
-    pub(super) fn depart(&mut self, key: &Key, view: &View) -> Departure {
+    /// Joins the flight for `key`; where there is none, takes the seat `at` of a new flight.
+    pub(super) fn depart(&mut self, key: &Key, view: &View, flight: &Arc<Flight>, at: usize) -> Departure {
         if let Some(answer) = view.read(key.borrow(), Answer::clone) {
             return Departure::Here(answer);
         }
         self.has_versions |= key.is_version();
         let entry = self.entries.entry(key.clone()).or_default();
-        if let Some(flight) = &entry.flight {
-            return Departure::Join(Arc::clone(flight));
+        if let Some(seat) = &entry.seat {
+            return Departure::Join(seat.clone());
         }
-        let flight = Arc::new(Flight::default());
-        entry.flight = Some(Arc::clone(&flight));
-        Departure::Lead(flight)
+        let seat = Seat { flight: Arc::clone(flight), at };
+        entry.seat = Some(seat.clone());
+        Departure::Lead(seat)
     }
 
     /// Takes in what a flight brought. The answer of a flight that was called off in between (the name was
@@ -97,10 +97,10 @@ impl Table {
         view: &View,
     ) {
         let hash_map::Entry::Occupied(mut entry) = self.entries.entry(key.clone()) else { return };
-        if !entry.get().flight.as_ref().is_some_and(|current| Arc::ptr_eq(current, flight)) {
+        if !entry.get().seat.as_ref().is_some_and(|seat| seat.is_in(flight)) {
             return;
         }
-        entry.get_mut().flight = None;
+        entry.get_mut().seat = None;
         let kept = match answer {
             Ok(value) => Some((Answer::Value(value.clone()), value_ttl(&self.policy, value, wall))),
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -181,7 +181,7 @@ impl Table {
         view.withdraw(entry.key());
         self.held -= 1;
         entry.get_mut().until = None;
-        if entry.get().flight.is_none() {
+        if entry.get().seat.is_none() {
             entry.remove();
         }
     }

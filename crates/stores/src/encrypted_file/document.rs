@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use modelmesh_secrets::{Error, ErrorKind, Result, SecretName, SecretValue};
+use modelmesh_secrets::{Error, ErrorKind, Result, SecretName, SecretString, SecretValue};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use zeroize::Zeroizing;
 
@@ -99,7 +99,7 @@ impl Wrapper {
     pub(super) fn document(self, plaintext: &[u8]) -> Result<EncryptedDocument, Unreadable> {
         let secrets = json::parse(plaintext).map_err(|_| Unreadable::Plaintext)?;
         let Wrapper { version, salt, unknown, .. } = self;
-        Ok(EncryptedDocument { version, salt, unknown, secrets, blank: false })
+        Ok(EncryptedDocument { version, salt, unknown, secrets, blank: false, new_passphrase: None })
     }
 }
 
@@ -112,24 +112,38 @@ pub struct EncryptedDocument {
     secrets: BTreeMap<String, SecretText>,
     /// There is no file yet.
     blank: bool,
+    /// The passphrase that the next write seals with, if it is to be another one.
+    new_passphrase: Option<SecretString>,
 }
 
 impl EncryptedDocument {
     pub(super) fn blank() -> Result<Self> {
         let salt = cipher::random::<16>()?.to_vec();
         let (unknown, secrets) = (Unknown::new(), BTreeMap::new());
-        Ok(EncryptedDocument { version: VERSION, salt, unknown, secrets, blank: true })
+        Ok(EncryptedDocument { version: VERSION, salt, unknown, secrets, blank: true, new_passphrase: None })
     }
 
     pub(super) fn is_blank(&self) -> bool {
         self.blank
     }
 
-    pub(super) fn saved(&mut self) {
+    /// Notes that the file holds this document; returns the passphrase that it was sealed with anew.
+    pub(super) fn saved(&mut self) -> Option<SecretString> {
         self.blank = false;
+        self.new_passphrase.take()
     }
 
-    /// The salt stays for the life of a file: a reader that derived the key once goes on reading.
+    pub(super) fn new_passphrase(&self) -> Option<&SecretString> {
+        self.new_passphrase.as_ref()
+    }
+
+    /// Lets the next write use a key of another passphrase.
+    pub(super) fn reseal(&mut self, salt: Vec<u8>, passphrase: SecretString) {
+        self.salt = salt;
+        self.new_passphrase = Some(passphrase);
+    }
+
+    /// The salt stays as long as the passphrase: a reader that derived the key once goes on reading.
     pub(super) fn salt(&self) -> &[u8] {
         &self.salt
     }

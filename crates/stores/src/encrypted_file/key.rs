@@ -81,12 +81,45 @@ impl KeySource {
         {
             return Ok(key.clone());
         }
-        let passphrase = source.get(&described(path), new)?;
-        let mut key = Key::default();
-        pbkdf2::pbkdf2_hmac::<Sha256>(passphrase.expose_secret().as_bytes(), salt, iterations, &mut *key);
+        let key = stretch(&source.get(&described(path), new)?, salt, iterations);
         *derived = Some((salt.to_vec(), key.clone()));
         Ok(key)
     }
+
+    /// `Unsupported` if the key does not come from a passphrase.
+    pub(super) fn require_passphrase(&self) -> Result<()> {
+        match &self.0 {
+            Source::Passphrase { .. } => Ok(()),
+            Source::Raw(_) => Err(no_passphrase()),
+        }
+    }
+
+    /// The key of another passphrase. It is not kept: see [`replace`](KeySource::replace).
+    pub(super) fn derive_from(&self, passphrase: &SecretString, salt: &[u8]) -> Result<Key> {
+        match &self.0 {
+            Source::Passphrase { iterations, .. } => Ok(stretch(passphrase, salt, *iterations)),
+            Source::Raw(_) => Err(no_passphrase()),
+        }
+    }
+
+    /// Uses `passphrase` from now on.
+    pub(super) fn replace(&self, passphrase: SecretString) {
+        if let Source::Passphrase { source, derived, .. } = &self.0 {
+            source.replace(passphrase);
+            *derived.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+}
+
+fn no_passphrase() -> Error {
+    Error::new(ErrorKind::Unsupported, "the file has a raw key, and no passphrase")
+        .with_help("'encryption_key' in the configuration is the key: import the secrets into another store")
+}
+
+fn stretch(passphrase: &SecretString, salt: &[u8], iterations: u32) -> Key {
+    let mut key = Key::default();
+    pbkdf2::pbkdf2_hmac::<Sha256>(passphrase.expose_secret().as_bytes(), salt, iterations, &mut *key);
+    key
 }
 
 fn described(path: &Path) -> String {

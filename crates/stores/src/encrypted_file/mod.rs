@@ -11,6 +11,7 @@ mod cipher;
 mod document;
 mod key;
 mod obfuscated;
+mod rekey;
 #[cfg(test)]
 mod tests;
 
@@ -147,12 +148,17 @@ impl Codec for EncryptedFile {
     }
 
     fn encode(&self, document: &EncryptedDocument) -> Result<Zeroizing<Vec<u8>>> {
-        let key = self.key.derive(document.salt(), &self.path, document.is_blank())?;
+        let key = match document.new_passphrase() {
+            Some(passphrase) => self.key.derive_from(passphrase, document.salt())?,
+            None => self.key.derive(document.salt(), &self.path, document.is_blank())?,
+        };
         Ok(Zeroizing::new(document.seal(&key)?))
     }
 
     fn saved(&self, document: &mut EncryptedDocument) {
-        document.saved();
+        if let Some(passphrase) = document.saved() {
+            self.key.replace(passphrase);
+        }
     }
 }
 

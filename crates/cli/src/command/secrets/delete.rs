@@ -40,9 +40,8 @@ pub(super) fn run(args: &DeleteArgs, chosen: &Chosen<'_>, output: &mut Output) -
                 output.note(format_args!("deleted '{name}' from {chosen}"));
                 deleted.push(name.as_str());
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => errors.push(chosen.named(
-                error.with_help("'modelmesh secrets list' shows the names there are"),
-            )),
+            Err(error) if error.kind() == ErrorKind::NotFound => errors
+                .push(chosen.named(error.with_help("'modelmesh secrets list' shows the names there are"))),
             Err(error) => errors.push(chosen.named(error)),
         }
     }

@@ -1,6 +1,7 @@
 //! `modelmesh secrets get`: one value, and nothing else.
 
 use jiff::Timestamp;
+use modelmesh_secrets::{Error, ErrorKind, Version};
 use serde::Serialize;
 
 use super::Chosen;
@@ -18,7 +19,8 @@ struct Got<'a> {
 }
 
 pub(super) fn run(args: &GetArgs, chosen: &Chosen<'_>, output: &mut Output) -> Result<()> {
-    let value = chosen.wait(chosen.store().get(&args.name)).map_err(|failure| hint(failure, args))?;
+    let answer = chosen.context().block_on(chosen.store().get(&args.name))?;
+    let value = answer.map_err(|error| chosen.named(hint(error)))?;
     if let Some(at) = value.expires_at().filter(|at| *at <= Timestamp::now()) {
         output.warn(&format!("'{}' has expired at {at}", args.name), Some("store a new value with 'set'"));
     }
@@ -29,7 +31,15 @@ pub(super) fn run(args: &GetArgs, chosen: &Chosen<'_>, output: &mut Output) -> R
         store: chosen.name(),
         name: args.name.as_str(),
         value: value.expose(),
-        secret_version: value.version().map(modelmesh_secrets::Version::as_str),
+        secret_version: value.version().map(Version::as_str),
         expires_at: value.expires_at().map(|at| at.to_string()),
     })
+}
+
+/// Says what to try where the store does not.
+fn hint(error: Error) -> Error {
+    if error.kind() == ErrorKind::NotFound && error.help().is_none() {
+        return error.with_help("'modelmesh secrets list' shows the names there are, 'set' makes one");
+    }
+    error
 }

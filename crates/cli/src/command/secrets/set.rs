@@ -58,7 +58,7 @@ pub(super) fn run(args: SetArgs, chosen: &Chosen<'_>, output: &mut Output) -> Re
         value = value.with_expires_at(at);
     }
     chosen.check(&args.name, Some(&value))?;
-    chosen.wait(management.set(&args.name, &value)).map_err(|failure| failure)?;
+    chosen.wait(management.set(&args.name, &value))?;
 
     if output.is_json() {
         return output.json(&Set { store: chosen.name(), name: args.name.as_str(), outcome });
@@ -94,8 +94,6 @@ fn foresee(name: &SecretName, chosen: &Chosen<'_>) -> Result<Outcome> {
     match chosen.wait_all(chosen.store().stored(names))?.pop() {
         Some(Ok(_)) => Ok(Outcome::Updated),
         Some(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(Outcome::Created),
-        // A value that cannot be read can be replaced, if its store can be written at all.
-        Some(Err(error)) if error.kind() == ErrorKind::Malformed => Ok(Outcome::Set),
         Some(Err(error)) => Err(error.into()),
         None => Ok(Outcome::Set),
     }
@@ -132,7 +130,9 @@ mod tests {
 
     #[test]
     fn what_may_well_be_meant_is_not() {
-        for value in ["sk", "", "\"", "it's", "a b", "-----BEGIN KEY-----\nx\n-----END KEY-----", "{\"a\": \"b\"}"] {
+        for value in
+            ["sk", "", "\"", "it's", "a b", "-----BEGIN KEY-----\nx\n-----END KEY-----", "{\"a\": \"b\"}"]
+        {
             assert_eq!(oddity(value, false), None, "{value:?}");
         }
         assert_eq!(oddity("-----END KEY-----\n", true), None);
