@@ -1,2 +1,41 @@
-//! Chores of the repository.
-fn main() {}
+//! Chores of the repository: `cargo xtask demo`, `cargo xtask test`, `cargo xtask schema`.
+
+// This program talks to whoever runs it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore's output is its purpose")]
+
+mod demo;
+mod steps;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use steps::Outcome;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  demo      build the command, and resolve a configuration of three providers with it
+  test      everything that must hold: format, lints, docs, and every test on real servers
+  schema    write docs/modelmesh.schema.json from the code
+";
+
+fn main() -> ExitCode {
+    let chore = std::env::args().nth(1);
+    let outcome: Outcome = match chore.as_deref() {
+        Some("demo") => demo::run(),
+        Some("test") => test::run(),
+        Some("schema") => test::write_schema(),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

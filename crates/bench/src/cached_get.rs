@@ -53,7 +53,7 @@ pub(crate) fn bench() {
         each(&names, |name| match map.lock().expect("no poison").get(name) {
             Some((value, until)) if *until > Instant::now() => value.expose().len(),
             _ => 0,
-        })
+        });
     };
 
     let times = in_turns(

@@ -39,7 +39,8 @@ const RUN_HELP: &str = "\
 The program takes this command's place: it has its process ID, its terminal
 and its signals. It is given the variables of the configuration's 'env:'
 section, or those of --set, on top of the environment that is there, and none
-of the store's own credentials.
+of the stores' own credentials. With --env or --store, references that name no
+store mean that one.
 
 With --redact this command stays between the program and its output, and
 shows ***** in place of every value of at least 4 bytes that it set, in base64,
@@ -104,13 +105,15 @@ pub enum Command {
     Init(InitArgs),
     /// Resolve every reference of the configuration, and print no value
     ///
-    /// All problems are reported at once, each at its place.
+    /// All problems are reported at once, each at its place. A store that no reference uses is not asked. With
+    /// --env or --store, references that name no store mean that one.
     #[command(after_long_help = EXIT_CODES)]
     Check(CheckArgs),
     /// Write the configuration with its references resolved
     ///
     /// Scalars that hold references are replaced, quoted as the format needs; every other byte stays. The file
-    /// is readable by you alone. On a terminal values are shown only with --reveal.
+    /// is readable by you alone. On a terminal values are shown only with --reveal. With --env or --store,
+    /// references that name no store mean that one. The 'secrets:' section stays as it is.
     #[command(after_long_help = EXIT_CODES)]
     Render(RenderArgs),
     /// Run a program with secrets in its environment
@@ -161,7 +164,8 @@ Examples:
     /// Store the secrets of a file
     ///
     /// The file is a .env file; a JSON, YAML or TOML mapping, whose nested keys become dotted names; or an
-    /// encrypted file of an earlier ModelMesh package, which asks for its passphrase.
+    /// encrypted file of an earlier ModelMesh package, which is opened by MODELMESH_PASSPHRASE, a passphrase that is
+    /// asked for, or the key of the configured store that has this file.
     ///
     /// All of it is stored or nothing: nothing if a line cannot be read, or if the store already has another value
     /// under one of the names, unless --overwrite or --skip-existing is given. Importing a file twice does no harm.

@@ -24,7 +24,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{args::Global, failure::Result, prompt::TerminalPrompt};
 
 /// The names that a configuration file may have, in the order in which messages list them.
-const FILE_NAMES: [&str; 4] = ["modelmesh.yaml", "modelmesh.yml", "modelmesh.json", "modelmesh.toml"];
+pub(crate) const FILE_NAMES: [&str; 4] =
+    ["modelmesh.yaml", "modelmesh.yml", "modelmesh.json", "modelmesh.toml"];
 
 /// The configuration, the stores that were asked for, and a runtime that is made when it is first needed.
 pub(crate) struct Context {
@@ -75,9 +76,32 @@ impl Context {
         })
     }
 
+    /// As [`load`](Context::load), for a subcommand that resolves references: those that name no store mean
+    /// the one that `--store` or `--env` names.
+    pub(crate) fn load_for_references(global: &Global) -> Result<Self> {
+        let mut context = Context::load(global)?;
+        if context.choice.is_some() {
+            let entry = context.selected()?;
+            let configuration = Arc::into_inner(context.configuration);
+            let configuration = configuration.expect("nobody else has it yet").redirected(entry);
+            context.configuration = Arc::new(configuration);
+        }
+        Ok(context)
+    }
+
     /// The configuration, as far as it could be understood.
     pub(crate) fn configuration(&self) -> &Configuration {
         &self.configuration
+    }
+
+    /// The configuration, where a subcommand has nothing to do without a file.
+    pub(crate) fn require_file(&self) -> Result<&Configuration> {
+        if self.configuration.source().is_none() {
+            return Err(invalid("there is no configuration file in this folder or those above".to_owned())
+                .with_help("make one with 'modelmesh init', or name one with --config")
+                .into());
+        }
+        Ok(&self.configuration)
     }
 
     /// The connectors of this build.

@@ -79,6 +79,14 @@ impl Failure {
         self.exit
     }
 
+    /// The report on a configuration, if that is what went wrong.
+    pub fn report(&self) -> Option<&Report> {
+        match &self.problem {
+            Problem::Report(report) => Some(report),
+            _ => None,
+        }
+    }
+
     /// What went wrong.
     pub fn problem(&self) -> &Problem {
         &self.problem

@@ -34,3 +34,8 @@ pub use resolver::{Resolution, Resolver, StoreSource};
 pub use secrecy::{ExposeSecret, SecretString};
 pub use store::{Capabilities, Change, NameRule, SecretManagement, SecretResolution, SecretStoreConnector};
 pub use value::{SecretValue, Version};
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeExamples;

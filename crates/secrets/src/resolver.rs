@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Error, ErrorKind, Result, SecretName, SecretStoreConnector, SecretValue, Version, async_trait,
-    config::{Configuration, DEFAULT_STORE, Part, Problem, Template},
+    config::{Configuration, DEFAULT_STORE, Part, Problem, Severity, Template},
     document::NodeId,
     reference::{PieceText, Reference, scan},
 };
@@ -235,7 +235,7 @@ impl Resolution<'_> {
     /// What failed, each at the first place where it is referred to.
     ///
     /// - A store that could not be opened, or failed all its names alike, is one problem.
-    /// - A name that is missing where `fail_on_missing` is false is none.
+    /// - A name that is missing where `fail_on_missing` is false is a warning.
     pub fn problems(&self) -> Vec<Problem> {
         let references = self.configuration.usage().references();
         let mut problems: Vec<Problem> = Vec::new();
@@ -243,14 +243,18 @@ impl Resolution<'_> {
         let mut outages: HashMap<(Option<&str>, ErrorKind, String), usize> = HashMap::new();
         for (at, node, span) in self.configuration.usage().uses() {
             let Err(error) = &self.outcomes[at] else { continue };
-            if std::mem::replace(&mut reported[at], true) || self.may_be_missing(&references[at], error) {
+            if std::mem::replace(&mut reported[at], true) {
                 continue;
             }
             // What is wrong with a whole store is said once, not for each of its names.
-            let of_store = !matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Disabled | ErrorKind::InvalidName
-            );
+            let of_store = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Disabled | ErrorKind::InvalidName => {
+                    false
+                }
+                // A value that has no fields says nothing of the others.
+                ErrorKind::Malformed => references[at].field.is_none(),
+                _ => true,
+            };
             if of_store {
                 let key = (error.store(), error.kind(), error.message().to_owned());
                 let count = outages.entry(key).or_default();
@@ -260,19 +264,16 @@ impl Resolution<'_> {
                 }
             }
             let place = self.configuration.place_of(node, span);
-            problems.push(match place {
+            let mut problem = match place {
                 Some(place) => Problem::at(place, error.clone()),
                 None => Problem::elsewhere(error.clone()),
-            });
+            };
+            if self.configuration.may_be_missing(&references[at], error) {
+                problem.severity = Severity::Warning;
+            }
+            problems.push(problem);
         }
         problems
-    }
-
-    fn may_be_missing(&self, reference: &Reference, error: &Error) -> bool {
-        let store = reference.store.as_deref().unwrap_or(DEFAULT_STORE);
-        let policy =
-            self.configuration.store(store).map_or(self.configuration.policy(), |entry| &entry.policy);
-        error.kind() == ErrorKind::NotFound && !policy.fail_on_missing
     }
 
     /// The resolved text of a template.
@@ -290,7 +291,7 @@ impl Resolution<'_> {
                     Ok(value) => text.push_str(value.expose()),
                     Err(error) => {
                         let reference = &self.configuration.usage().references()[*at as usize];
-                        return if self.may_be_missing(reference, error) {
+                        return if self.configuration.may_be_missing(reference, error) {
                             Ok(None)
                         } else {
                             Err(error.clone())
@@ -331,6 +332,7 @@ mod tests {
         }
     }
 
+    #[derive(Debug)]
     struct EchoStore(String);
 
     #[async_trait]
@@ -393,7 +395,7 @@ mod tests {
         assert_eq!(error.to_string(), "store 'prod': secret 'missing': not found");
     }
 
-    fn problems_of(text: &str) -> Vec<String> {
+    fn parse(text: &str) -> Configuration {
         let spec = |id| crate::setting::ConnectorSpec {
             id,
             summary: "",
@@ -405,6 +407,11 @@ mod tests {
         let configuration =
             Configuration::parse("m.yaml", "".into(), text, Format::Yaml, &catalogue).unwrap();
         configuration.require_valid().unwrap();
+        configuration
+    }
+
+    fn problems_of(text: &str) -> Vec<String> {
+        let configuration = parse(text);
         let resolver = Resolver::new(Arc::new(Echo));
         let resolution = block_on(resolver.resolve_all(&configuration));
         let report = configuration.report(resolution.problems());
@@ -436,7 +443,25 @@ e: '${secrets.down:y}'
     }
 
     #[test]
-    fn what_may_be_missing_is_no_problem() {
-        assert_eq!(problems_of("secrets: {fail_on_missing: false}\na: '${secrets:missing}'"), [""; 0]);
+    fn what_may_be_missing_is_a_warning() {
+        let resolver = Resolver::new(Arc::new(Echo));
+        let configuration = parse("secrets: {fail_on_missing: false}\na: '${secrets:missing}'");
+        let report = configuration.report(block_on(resolver.resolve_all(&configuration)).problems());
+        assert_eq!(report.problems().len(), 1);
+        assert!(!report.has_errors(), "{report}");
+    }
+
+    #[test]
+    fn each_value_without_fields_is_reported() {
+        assert_eq!(problems_of("a: '${secrets:x#f}'\nb: '${secrets:y#f}'").len(), 2);
+    }
+
+    #[test]
+    fn references_without_a_store_can_be_sent_to_another_one() {
+        let configuration = parse("secrets: {stores: {prod: {store: test.echo.v1}}}\na: '${secrets:x}'");
+        let prod = configuration.store("prod").unwrap().clone();
+        let configuration = configuration.redirected(prod);
+        let resolution = block_on(Resolver::new(Arc::new(Echo)).resolve_all(&configuration));
+        assert_eq!(resolution.outcomes()[0].as_ref().unwrap().expose(), "<prod/x>");
     }
 }

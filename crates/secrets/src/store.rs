@@ -72,8 +72,10 @@ pub trait SecretManagement: Send + Sync {
 }
 
 /// A store: resolution, and optionally management.
+///
+/// `Debug` shows no value and no credential: it ends up in logs.
 #[async_trait]
-pub trait SecretStoreConnector: SecretResolution {
+pub trait SecretStoreConnector: SecretResolution + fmt::Debug {
     /// The connector's ID, such as `modelmesh.age-file.v1`.
     fn connector_id(&self) -> &str;
 

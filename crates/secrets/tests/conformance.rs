@@ -5,8 +5,8 @@
 use std::fmt::Debug;
 
 use modelmesh_secrets::{
-    ExposeSecret as _, Naming, NamingRule, SecretName, duration,
-    reference::{Field, PieceText, Reference, scan},
+    ExposeSecret as _, Naming, NamingRule, SecretName, Version, duration,
+    reference::{Fallback, Field, PieceText, Reference, scan},
 };
 use serde_json::{Map, Value, json};
 
@@ -21,6 +21,7 @@ fn every_case_of(section: &str, judge: impl Fn(&Value) -> Result<(), String>) {
     assert!(failures.is_empty(), "{} of '{section}':\n{}", failures.len(), failures.join("\n"));
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it reads like `assert_eq`")]
 fn same<T: PartialEq + Debug>(got: T, wanted: T) -> Result<(), String> {
     if got == wanted { Ok(()) } else { Err(format!("got {got:?}, not {wanted:?}")) }
 }
@@ -53,9 +54,9 @@ fn parts_of(reference: &Reference) -> Map<String, Value> {
     let parts = [
         ("name", Some(reference.name.as_str())),
         ("store", reference.store.as_deref()),
-        ("version", reference.version.as_ref().map(|version| version.as_str())),
+        ("version", reference.version.as_ref().map(Version::as_str)),
         ("field", field),
-        ("fallback", reference.fallback.as_ref().map(|fallback| fallback.expose())),
+        ("fallback", reference.fallback.as_ref().map(Fallback::expose)),
     ];
     parts.into_iter().filter_map(|(part, text)| Some((part.to_owned(), json!(text?)))).collect()
 }

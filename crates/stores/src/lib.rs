@@ -11,6 +11,6 @@ mod json;
 #[cfg(feature = "keyring")]
 pub mod keyring;
 pub mod memory;
-mod passphrase;
 pub mod open;
+mod passphrase;
 pub mod registry;

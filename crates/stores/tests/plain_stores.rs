@@ -75,10 +75,6 @@ impl StoreFactory for Environments {
         Some(Arc::new(self.0.lock().unwrap().clone()))
     }
 
-    fn debug(&self) -> Option<String> {
-        Some(format!("{:#?}", self.0.lock().unwrap()))
-    }
-
     fn exemptions(&self) -> &[(&'static str, &'static str)] {
         &[(
             "names/keeps-apart-cases",
@@ -103,10 +99,6 @@ impl StoreFactory for Memories {
 
     async fn reopen(&self) -> Option<Arc<dyn SecretStoreConnector>> {
         Some(Arc::new(self.0.lock().unwrap().clone()))
-    }
-
-    fn debug(&self) -> Option<String> {
-        Some(format!("{:#?}", self.0.lock().unwrap()))
     }
 }
 
@@ -145,10 +137,6 @@ impl StoreFactory for Dotenvs {
             _ => return None,
         }
         Some(staged(self.store()))
-    }
-
-    fn debug(&self) -> Option<String> {
-        Some(format!("{:#?}", self.store()))
     }
 }
 
@@ -193,10 +181,6 @@ impl StoreFactory for JsonFiles {
             _ => return None,
         }
         Some(staged(self.store()))
-    }
-
-    fn debug(&self) -> Option<String> {
-        Some(format!("{:#?}", self.store()))
     }
 }
 

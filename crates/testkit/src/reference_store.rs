@@ -262,8 +262,4 @@ where
         backing.trouble(name.clone(), kind);
         Some(Staged { store: self.open(backing), name, whole_store: false })
     }
-
-    fn debug(&self) -> Option<String> {
-        self.last.lock().expect("no test panics here").as_ref().map(|(_, store)| format!("{store:#?}"))
-    }
 }

@@ -234,7 +234,16 @@ mod tests {
                 "a: 1\nproviders:\n  openai: { org: acme, key: 'sk-plain ${secrets:a b:-canary}' }\n",
                 true
             ),
-            "error: "
+            "  error: the name holds a ' ', which must be percent-encoded
+   ╭─[m.yaml:3:39]
+ 3 │   openai• • •••• ••••• key• ••••••••• ${secrets:a •••••••••}• •
+   ·                                       ───────────┬──────────
+   ·                                                  ╰── providers.openai.key
+   ╰────
+  help: write ' ' as %20
+
+1 problem in m.yaml
+"
         );
     }
 

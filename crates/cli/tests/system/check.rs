@@ -72,7 +72,10 @@ fn eight_mistakes_as_json_are_eight_errors_with_places() {
     assert_eq!(ran.status.code(), Some(1), "{}", ran.described());
     let text = if ran.stdout.is_empty() { ran.stderr.clone() } else { ran.text() };
     for (at, line) in (1..=8).zip(3..) {
-        assert!(text.contains(&format!("p{at}")) || text.contains(&format!("\"line\": {line}")), "p{at}: {text}");
+        assert!(
+            text.contains(&format!("p{at}")) || text.contains(&format!("\"line\": {line}")),
+            "p{at}: {text}"
+        );
     }
 }
 
@@ -80,7 +83,8 @@ fn eight_mistakes_as_json_are_eight_errors_with_places() {
 fn what_is_only_missing_is_told_at_once_and_is_code_3() {
     let project = Project::with_age_file();
     project.set("there", "x");
-    let config = "a: ${secrets:there}\nb: ${secrets:gone-1}\nc: [x, '${secrets:gone-2}']\nd: ${secrets:ok:-x}\n";
+    let config =
+        "a: ${secrets:there}\nb: ${secrets:gone-1}\nc: [x, '${secrets:gone-2}']\nd: ${secrets:ok:-x}\n";
     project.write("modelmesh.yaml", format!("{AGE_FILE}{config}"));
     let ran = project.run(&["check"]).expect(3);
     assert_tells(&ran, "modelmesh.yaml", &[((4, 4), "gone-1"), ((5, 9), "gone-2")]);
@@ -89,7 +93,8 @@ fn what_is_only_missing_is_told_at_once_and_is_code_3() {
 
 #[test]
 fn a_sound_configuration_passes() {
-    let project = Project::with_config(&format!("{AGE_FILE}providers:\n  openai: {{ api_key: '${{secrets:k}}' }}\n"));
+    let project =
+        Project::with_config(&format!("{AGE_FILE}providers:\n  openai: {{ api_key: '${{secrets:k}}' }}\n"));
     project.set("k", "x");
     project.run(&["check"]).expect(0);
     project.run(&["check", "--offline"]).expect(0);
@@ -121,7 +126,9 @@ fn no_value_is_drawn_under_a_mistake() {
     );
     project.write("modelmesh.yaml", format!("{AGE_FILE}{line}"));
     let canaries = CanarySet::from_iter([plaintext, fallback, value]);
-    for args in [&["check"][..], &["check", "--json"], &["check", "--offline"], &["render"], &["run", "--", "true"]] {
+    for args in
+        [&["check"][..], &["check", "--json"], &["check", "--offline"], &["render"], &["run", "--", "true"]]
+    {
         let ran = project.run(args);
         assert_ne!(ran.status.code(), Some(0), "{args:?}");
         canaries.assert_absent(&ran.stdout, "standard output");

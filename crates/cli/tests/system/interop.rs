@@ -106,8 +106,10 @@ fn the_reference_package_and_we_write_one_file_in_turn_and_lose_nothing() {
 #[test]
 fn an_obfuscated_file_of_the_reference_package_is_not_written() {
     let project = encrypted("encryption_key", KEY);
-    let without_cryptography =
-        format!("import sys\nsys.modules['cryptography'] = None\n{}", REFERENCE.replace("assert", "assert not"));
+    let without_cryptography = format!(
+        "import sys\nsys.modules['cryptography'] = None\n{}",
+        REFERENCE.replace("assert", "assert not")
+    );
     let file = project.path("secrets.enc");
     python_fed(&without_cryptography, args(&file, "encryption_key", KEY), br#"{"a": "1"}"#).expect(0);
     let before = project.read("secrets.enc");
@@ -151,7 +153,7 @@ fn an_age_file_without_recipients_is_read_and_written_only_after_rekey() {
     project.modelmesh(&["secrets", "set", "ours"]).run(b"x").expect(1).says("rekey");
     assert_eq!(project.read("secrets.age"), before, "nothing was written");
 
-    project.run(&["secrets", "rekey"]).expect(0);
+    project.run(&["secrets", "rekey", "--yes"]).expect(0);
     project.set("ours", "x");
     assert_eq!((project.get("theirs"), project.get("ours")), ("kept".into(), "x".into()));
 }

@@ -115,7 +115,11 @@ fn set_and_kill(project: &Project, setter: usize, kills: usize) -> Tally {
             history.since.clear();
         } else {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.signal(), Some(SIGKILL), "turn {turn}: the file does not open: {stderr}");
+            assert_eq!(
+                output.status.signal(),
+                Some(SIGKILL),
+                "turn {turn}: the file does not open: {stderr}"
+            );
             tally.killed += 1;
         }
         duration = match ended {

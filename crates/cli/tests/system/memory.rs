@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
-use crate::project::{AGE_FILE, MODELMESH, Project, Run as _};
+use crate::project::{MODELMESH, Project, Run as _};
 
 /// How long a test waits for what never comes before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,26 +34,39 @@ fn wait_for(child: &Child, name: &str, holds: impl Fn(&str) -> bool) {
 
 fn soft_core_limit(limits: &str) -> String {
     let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap_or_default();
-    line["Max core file size".len().min(line.len())..].split_whitespace().next().unwrap_or_default().to_owned()
+    line["Max core file size".len().min(line.len())..]
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
+/// Sends `signal` until it has ended the process: Rust's own handler takes the first SIGSEGV for a fault that
+/// will come again.
 fn end_with(mut child: Child, signal: Signal) -> ExitStatus {
-    kill_process(Pid::from_child(&child), signal).unwrap();
-    child.wait().unwrap()
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "the process outlives {signal:?}");
+        thread::sleep(Duration::from_millis(1)); // the pace of sending
+    };
+    assert_eq!(status.signal(), Some(signal.as_raw()));
+    status
 }
 
-const DUMPING: [(Signal, i32); 3] = [(Signal::SEGV, 11), (Signal::ABORT, 6), (Signal::QUIT, 3)];
+const DUMPING: [Signal; 3] = [Signal::SEGV, Signal::ABORT, Signal::QUIT];
 
 #[test]
 fn the_command_leaves_no_core_dump() {
     let project = Project::with_age_file();
-    for (signal, number) in DUMPING {
+    for signal in DUMPING {
         // It waits for the value on standard input, which this process holds open.
         let child = start_with_dumps(&project, &format!("{MODELMESH} secrets set key"));
         wait_for(&child, "modelmesh", |limit| limit == "0");
-        let status = end_with(child, signal);
-        assert_eq!(status.signal(), Some(number));
-        assert!(!status.core_dumped(), "signal {number} dumped the memory");
+        assert!(!end_with(child, signal).core_dumped(), "{signal:?} dumped the memory");
     }
     assert_eq!(project.files(), ["modelmesh.yaml"]);
 }
@@ -74,7 +87,8 @@ fn a_program_that_is_run_gets_the_callers_own_limit_and_mask() {
     let project = Project::with_age_file();
     for way in ["run", "run --redact"] {
         for limit in ["unlimited", "0"] {
-            let line = format!("ulimit -Sc {limit}; umask 027; exec {MODELMESH} {way} -- sh -c 'ulimit -Sc; umask'");
+            let line =
+                format!("ulimit -Sc {limit}; umask 027; exec {MODELMESH} {way} -- sh -c 'ulimit -Sc; umask'");
             let ran = project.command(Command::new("sh"), &["-c", &line]).run(b"").expect(0);
             assert_eq!(ran.text(), format!("{limit}\n0027\n"), "{way}");
         }
@@ -82,13 +96,11 @@ fn a_program_that_is_run_gets_the_callers_own_limit_and_mask() {
 }
 
 #[test]
-fn the_memory_of_the_command_is_closed_to_the_users_other_programs() {
-    let project = Project::with_config(AGE_FILE);
-    let mut child = start_with_dumps(&project, &format!("{MODELMESH} secrets set key"));
+fn a_limit_raised_from_outside_makes_no_core_dump_either() {
+    let project = Project::with_age_file();
+    let child = start_with_dumps(&project, &format!("{MODELMESH} secrets set key"));
     wait_for(&child, "modelmesh", |limit| limit == "0");
-    // What belongs to nobody but root is what a user's debugger cannot open.
-    let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(format!("/proc/{}/mem", child.id())).unwrap());
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(owner, 0);
+    let unlimited = Rlimit { current: None, maximum: None };
+    prlimit(Some(Pid::from_child(&child)), Resource::Core, unlimited).unwrap();
+    assert!(!end_with(child, Signal::SEGV).core_dumped(), "the process itself allows dumps");
 }

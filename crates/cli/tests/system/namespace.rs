@@ -14,8 +14,10 @@ pub(crate) fn enter<T>(test: &T, body: impl FnOnce()) {
     }
     let name = std::any::type_name_of_val(test).split_once("::").unwrap().1;
     // As root, else as root of a user namespace.
-    let options = ["-m", "-rm"].into_iter().find(|options| unshare(options).arg("true").run(b"").status.success());
-    let options = options.expect("the tests of mounts need the right to mount: as root, or in a user namespace");
+    let options =
+        ["-m", "-rm"].into_iter().find(|options| unshare(options).arg("true").run(b"").status.success());
+    let options =
+        options.expect("the tests of mounts need the right to mount: as root, or in a user namespace");
     let mut again = unshare(options);
     again.arg(env::current_exe().unwrap()).args([name, "--exact", "--nocapture"]).env(INSIDE, "1");
     let ran = again.run(b"").expect(0);

@@ -75,7 +75,7 @@ fn what_either_sets_after_rekey_both_read() {
 fn someone_who_was_removed_is_locked_out_of_what_follows() {
     let team = Team::new();
     team.add_bob();
-    team.alice(&["secrets", "rekey", "--remove", &team.bob.1]).expect(0);
+    team.alice(&["secrets", "rekey", "--remove", &team.bob.1, "--yes"]).expect(0);
     team.bob(&["secrets", "get", "shared"]).expect(6);
     assert_eq!(team.alice(&["secrets", "get", "shared"]).expect(0).text(), "first");
     team.of(&team.alice.0, &["secrets", "set", "later"], b"x").expect(0);
@@ -86,8 +86,8 @@ fn someone_who_was_removed_is_locked_out_of_what_follows() {
 fn nobody_can_lock_themselves_out() {
     let team = Team::new();
     let before = team.project.read("secrets.age");
-    team.alice(&["secrets", "rekey", "--remove", &team.alice.1]).expect(1);
-    team.alice(&["secrets", "rekey", "--add", &team.bob.1, "--remove", &team.alice.1]).expect(1);
+    team.alice(&["secrets", "rekey", "--remove", &team.alice.1, "--yes"]).expect(1);
+    team.alice(&["secrets", "rekey", "--add", &team.bob.1, "--remove", &team.alice.1, "--yes"]).expect(1);
     assert_eq!(team.project.read("secrets.age"), before);
 }
 
@@ -98,7 +98,7 @@ fn what_is_no_recipient_is_refused_and_changes_nothing() {
     for wrong in ["age1nonsense", "", "passphrase", "ssh-rsa AAAA", &team.bob.1.to_uppercase()[..20]] {
         team.alice(&["secrets", "rekey", "--add", wrong]).expect(1);
     }
-    team.alice(&["secrets", "rekey", "--remove", &team.bob.1]).expect(1);
+    team.alice(&["secrets", "rekey", "--remove", &team.bob.1, "--yes"]).expect(1);
     assert_eq!(team.project.read("secrets.age"), before);
 }
 

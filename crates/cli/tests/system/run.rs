@@ -65,7 +65,8 @@ fn a_signal_reaches_the_program() {
     for way in WAYS {
         for (signal, name) in [(Signal::TERM, "TERM"), (Signal::USR1, "USR1"), (Signal::HUP, "HUP")] {
             // The shell tells when its handler is there, and then waits for the signal by way of its input.
-            let script = format!("trap 'echo got {name}; exit 7' {name}; echo ready; while :; do sleep 0.01; done");
+            let script =
+                format!("trap 'echo got {name}; exit 7' {name}; echo ready; while :; do sleep 0.01; done");
             let mut command = project.modelmesh(&args(way, &["sh", "-c", &script]));
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -123,7 +124,8 @@ fn a_variable_that_steers_a_loader_needs_leave() {
     let project = project();
     let set = ["run", "--set", "LD_PRELOAD=${secrets:key}"];
     project.run(&[&set[..], &["--", "true"]].concat()).expect(125).says("--allow-env LD_PRELOAD");
-    let allowed = [&set[..], &["--allow-env", "LD_PRELOAD", "--", "sh", "-c", "printf %s \"$LD_PRELOAD\""]].concat();
+    let allowed =
+        [&set[..], &["--allow-env", "LD_PRELOAD", "--", "sh", "-c", "printf %s \"$LD_PRELOAD\""]].concat();
     assert_eq!(project.run(&allowed).expect(0).text(), VALUE);
 }
 

@@ -30,6 +30,7 @@ use crate::{
     Error, ErrorKind, ResolutionPolicy, Result,
     document::{Document, Format, Kind, Limits, NodeId},
     printable,
+    reference::Reference,
     setting::ConnectorSpec,
 };
 
@@ -238,6 +239,18 @@ impl Configuration {
             self.problems.iter().filter(|problem| concerns(problem)).cloned().collect();
         let report = self.report(problems);
         if report.has_errors() { Err(Box::new(report)) } else { Ok(()) }
+    }
+
+    /// Whether `error` says that the secret is missing, where its store allows that (`fail_on_missing: false`).
+    pub fn may_be_missing(&self, reference: &Reference, error: &Error) -> bool {
+        let store = reference.store.as_deref().unwrap_or(DEFAULT_STORE);
+        let policy = self.store(store).map_or(&self.policy, |entry| &entry.policy);
+        error.kind() == ErrorKind::NotFound && !policy.fail_on_missing
+    }
+
+    /// The place of a value, which is not shown: its key is.
+    pub fn place_of_value(&self, node: NodeId) -> Option<Place> {
+        Some(reader::place_of_value(self.document()?, node))
     }
 
     /// The place of a reference, for problems found while resolving.

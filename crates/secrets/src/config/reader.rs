@@ -113,9 +113,11 @@ pub(super) fn place_of_reference(document: &Document, node: NodeId, span: Range<
                 || !(c.is_ascii_alphanumeric() || ":/.@+=_-%#?~".contains(c))
         })
         .map_or(written.len(), |(at, c)| if c == '}' { at + 1 } else { at });
+    // Written with escapes, it does not look like a reference, and what looks like none is not shown.
+    let shown = if written.starts_with("${") { shown } else { 0 };
     let head = source.start..source.start + shown;
     let mut visible: Vec<_> = std::iter::once(head).chain(document.key_span(node)).collect();
-    if written.ends_with('}') {
+    if shown > 0 && written.ends_with('}') {
         visible.push(source.end - 1..source.end);
     }
     Place {

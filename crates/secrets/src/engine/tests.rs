@@ -23,6 +23,12 @@ struct Scripted {
     watch: bool,
 }
 
+impl fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scripted").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
 impl Scripted {
     fn new(answer: impl Fn(&SecretName, usize) -> Result<SecretValue> + Send + 'static) -> Arc<Self> {
         Arc::new(Scripted {

@@ -1,6 +1,7 @@
 //! A store in one file: what is the same for every format.
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -88,11 +89,19 @@ pub trait Document: Clone + Send + Sync + 'static {
 /// - A write goes through the protocol of [`disk`](super), on top of the newest contents.
 /// - A file whose contents were held and which is gone now is `Unavailable`, not empty: an unmounted volume
 ///   does not turn secrets into missing ones.
-#[derive(Debug)]
 pub struct FileStore<C: Codec> {
     inner: Arc<Inner<C>>,
     /// Writers of this process queue here in order, so that only one of them competes for the file's lock.
     writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl<C: Codec> fmt::Debug for FileStore<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStore")
+            .field("connector", &C::ID)
+            .field("path", &self.inner.path)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<C: Codec> Clone for FileStore<C> {
@@ -107,12 +116,6 @@ struct Inner<C: Codec> {
     lock_wait: Duration,
     held: Mutex<Option<Held<C::Document>>>,
     warned: AtomicBool,
-}
-
-impl<C: Codec> std::fmt::Debug for Inner<C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inner").field("path", &self.path).finish_non_exhaustive()
-    }
 }
 
 /// The file as it was last understood.

@@ -186,12 +186,12 @@ impl SecretStoreConnector for DotenvStore {
     }
 
     async fn exchange(&self, changes: &[modelmesh_secrets::Change]) -> Vec<Result<()>> {
-        let changed = |(change, result): (&modelmesh_secrets::Change, Result<()>)| {
+        let told = |(change, result): (&modelmesh_secrets::Change, Result<()>)| {
             result.map_err(explain)?;
             self.warn_if_hidden(&change.name);
             Ok(())
         };
-        changes.iter().zip(self.file.exchange(changes).await).map(changed).collect()
+        changes.iter().zip(self.file.exchange(changes).await).map(told).collect()
     }
 
     /// Of the file: the environment of a process is set before it starts.

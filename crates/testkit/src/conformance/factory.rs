@@ -49,11 +49,6 @@ pub trait StoreFactory: Send + Sync {
         None
     }
 
-    /// `{:#?}` of the store made last, to be searched for values and credentials; none if it has no `Debug`.
-    fn debug(&self) -> Option<String> {
-        None
-    }
-
     /// The credentials of the stores (tokens, passphrases, identities): they may show nowhere.
     fn canaries(&self) -> Vec<Canary> {
         Vec::new()

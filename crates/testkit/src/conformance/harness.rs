@@ -95,11 +95,9 @@ impl<'f> Harness<'f> {
         Some(Staged { store: Observed::new(staged.store, &self.witness), ..staged })
     }
 
-    /// Searches `Debug` of the store made last.
-    pub(super) fn look_at_debug(&self) {
-        if let Some(debug) = self.factory.debug() {
-            self.witness.search(Channel::Debug, debug.as_bytes(), "Debug of the store");
-        }
+    /// Searches `Debug` of a store.
+    pub(super) fn look_at_debug(&self, store: &dyn SecretStoreConnector) {
+        self.witness.search(Channel::Debug, format!("{store:#?} {store:?}").as_bytes(), "Debug of the store");
     }
 
     /// `wanted`, or what is nearest to it among the names that the store takes.

@@ -1,6 +1,6 @@
 //! A store that shows every error it returns to the witness.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use modelmesh_secrets::{
@@ -13,6 +13,13 @@ use super::witness::Witness;
 pub(super) struct Observed {
     inner: Arc<dyn SecretStoreConnector>,
     witness: Arc<Witness>,
+}
+
+/// The observed store's own.
+impl fmt::Debug for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
 }
 
 impl Observed {

@@ -8,11 +8,11 @@ use std::{
 
 use modelmesh_secrets::{
     Change, Error, ErrorKind, ExposeSecret as _, Naming, NamingRule, SecretManagement as _, SecretName,
-    SecretResolution as _, SecretString, SecretValue, printable, setting::Settings,
+    SecretResolution as _, SecretString, SecretValue, config::StoreEntry, printable, setting::Settings,
 };
 use modelmesh_stores::{
     disk::{MAX_BYTES, read_bounded},
-    encrypted_file::{EncryptedFile, EncryptedFileStore, KeySource, import_obfuscated},
+    encrypted_file::{CONNECTOR, EncryptedFile, EncryptedFileStore, KeySource, import_obfuscated},
     file::FileFormat,
 };
 
@@ -161,10 +161,26 @@ fn read_file(path: &Path) -> Result<SecretString> {
     Ok(text.into())
 }
 
-/// The secrets of a file of `modelmesh.encrypted-file.v1`, opened by its passphrase.
+/// The settings of the configured store that has this file, for its key and its rounds; nothing if none has.
+fn settings_of(path: &Path, chosen: &Chosen<'_>) -> Result<Settings> {
+    let context = chosen.context();
+    let of_the_kind =
+        |entry: &&StoreEntry| entry.connector().is_some_and(|spec| spec.id == CONNECTOR.spec.id);
+    let wanted = path.canonicalize().ok();
+    for entry in context.configuration().stores().filter(of_the_kind) {
+        let settings = context.block_on(context.store_set()?.settings(entry))??;
+        let file = settings.path("file_path").and_then(|file| file.canonicalize().ok());
+        if file.is_some() && file == wanted {
+            return Ok(settings);
+        }
+    }
+    Ok(Settings::default())
+}
+
+/// The secrets of a file of `modelmesh.encrypted-file.v1`, opened by its passphrase or key.
 fn open_encrypted(path: &PathBuf, algorithm: &str, chosen: &Chosen<'_>) -> Result<Bundle> {
     let context = chosen.context();
-    let key = KeySource::from_settings(&Settings::default(), context.open_context())?;
+    let key = KeySource::from_settings(&settings_of(path, chosen)?, context.open_context())?;
     let secrets: Vec<(String, SecretValue)> = if algorithm == "xor-obfuscation" {
         import_obfuscated(path, &key)?
     } else {

@@ -1,0 +1,229 @@
+//! `modelmesh run`: a program with secrets in its environment.
+
+use std::{collections::HashSet, ops::Range};
+
+use modelmesh_secrets::{
+    Error, ErrorKind, ExposeSecret as _, SecretString, SecretValue,
+    config::{DEFAULT_STORE, Place, Problem},
+    document::{Kind, NodeId},
+    printable,
+    reference::{PieceText, Reference, scan},
+};
+use zeroize::Zeroizing;
+
+use super::examination::advise;
+use crate::{
+    args::{Global, RunArgs},
+    context::Context,
+    exit::Exit,
+    failure::{Failure, Result},
+    output::Output,
+    process::{Hardened, Patterns, Variables, replace, run_redacted},
+};
+
+/// - A mistake anywhere in the configuration is refused: what is wrong may be what was meant for this program.
+/// - The references of the program's own variables are resolved, and no others: a provider that it does not
+///   use need not be there.
+/// - A variable in which a secret is missing, and may be (`fail_on_missing: false`), is unset, whatever this
+///   process inherited under its name.
+/// - The credentials of every configured store are kept from the program.
+pub(super) fn run(args: &RunArgs, global: &Global, hardened: &Hardened, output: &mut Output) -> Result<()> {
+    let context = Context::load_for_references(global)?;
+    let configuration = context.configuration();
+    configuration.require_valid()?;
+    let texts = if args.set.is_empty() { of_section(&context, output)? } else { of_options(args)? };
+    let variables = resolve(texts, &args.allow_env, &context)?;
+    let [program, rest @ ..] = &args.command[..] else {
+        return Err(Failure::usage("there is no program to run"));
+    };
+    if !args.redact {
+        return Err(replace(program, rest, &variables, hardened));
+    }
+    let patterns = Patterns::of(variables.values());
+    match run_redacted(program, rest, &variables, &patterns, hardened)? {
+        Exit::DONE => Ok(()),
+        code => Err(Failure::reported(code)),
+    }
+}
+
+/// A variable's text, before its references are resolved.
+struct Text {
+    variable: String,
+    parts: Vec<Part>,
+    /// Its place in the configuration; none if it is of the command line.
+    node: Option<NodeId>,
+}
+
+enum Part {
+    /// In a secret type: it may be a plaintext key.
+    Literal(SecretString),
+    Reference(Box<Reference>, Range<usize>),
+}
+
+impl Text {
+    /// Fails with the first reference in `text` that is none.
+    fn parse(variable: &str, text: &str, node: Option<NodeId>) -> Result<Self, Error> {
+        let mut parts = Vec::new();
+        for piece in scan(text) {
+            parts.push(match piece.text {
+                PieceText::Literal(literal) => Part::Literal(literal.into()),
+                PieceText::Reference(reference) => Part::Reference(reference, piece.span),
+                PieceText::Broken(error) => return Err(*error),
+            });
+        }
+        Ok(Text { variable: variable.to_owned(), parts, node })
+    }
+
+    fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Reference(reference, _) => Some(&**reference),
+            Part::Literal(_) => None,
+        })
+    }
+}
+
+/// The texts of the `env:` section.
+fn of_section(context: &Context, output: &mut Output) -> Result<Vec<Text>> {
+    let configuration = context.configuration();
+    if configuration.source().is_none() {
+        let error = Error::new(
+            ErrorKind::InvalidConfig,
+            "there is no configuration file, so the program would get no secret",
+        );
+        return Err(error
+            .with_help("make one with 'modelmesh init', or name variables with --set NAME='${secrets:…}'")
+            .into());
+    }
+    if configuration.env().is_empty() {
+        output.warn(
+            "the configuration has no 'env:' section, so the program gets no secret",
+            Some("add one, or name variables with --set NAME='${secrets:…}'"),
+        );
+    }
+    let Some(document) = configuration.document() else { return Ok(Vec::new()) };
+    let texts = configuration.env().iter().map(|variable| {
+        let truth;
+        let text = match document.kind(variable.node) {
+            Kind::Text(text) | Kind::Number(text) => text.expose(),
+            Kind::Boolean(value) => {
+                truth = if value { "true" } else { "false" };
+                truth
+            }
+            Kind::Null | Kind::Sequence | Kind::Mapping => "",
+        };
+        Text::parse(&variable.name, text, Some(variable.node))
+    });
+    Ok(texts.collect::<Result<_, Error>>()?)
+}
+
+/// The texts of `--set`. One without a reference is refused: it is far more often a secret's bare name, or the
+/// key itself, than a plain text.
+fn of_options(args: &RunArgs) -> Result<Vec<Text>> {
+    let texts = args.set.iter().map(|assignment| {
+        let (variable, text) = assignment.split()?;
+        let text = Text::parse(variable, text, None)?;
+        if text.references().next().is_none() {
+            return Err(Failure::usage(format!(
+                "--set {}: there is no reference in its text",
+                printable(variable)
+            ))
+            .with_help(
+                "write it in single quotes, as '${secrets:NAME}'; plain text needs no --set: env NAME=TEXT",
+            ));
+        }
+        Ok(text)
+    });
+    texts.collect()
+}
+
+/// Resolves the references of `texts`, each once, and fails with everything that is wrong with them.
+fn resolve(texts: Vec<Text>, allowed: &[String], context: &Context) -> Result<Variables> {
+    let configuration = context.configuration();
+    let default = context.selected()?.name;
+    let references: Vec<Reference> = texts
+        .iter()
+        .flat_map(Text::references)
+        .map(|reference| {
+            let mut reference = reference.clone();
+            if *default != *DEFAULT_STORE {
+                reference.store.get_or_insert_with(|| (&*default).into());
+            }
+            reference
+        })
+        .collect();
+    let values = if references.is_empty() {
+        // Nothing to ask: no runtime is needed either.
+        Vec::new()
+    } else {
+        context.block_on(context.store_set()?.resolver().get_many(&references))?
+    };
+    let mut answers = references.iter().zip(values);
+    let mut variables = Variables::allowing(allowed);
+    for store in configuration.stores() {
+        store.credential_variables().for_each(|name| variables.remove(name));
+    }
+    let mut problems = Vec::new();
+    for text in texts {
+        match text.fill(&mut answers, context, &mut problems) {
+            Some(value) => {
+                if let Err(error) = variables.set(&text.variable, value) {
+                    let place = text.node.and_then(|node| configuration.place_of_value(node));
+                    problems.push(problem(place, error));
+                }
+            }
+            None => variables.remove(text.variable),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(variables);
+    }
+    Err(Box::new(configuration.report(once_for_each_store(problems))).into())
+}
+
+impl Text {
+    /// The text with values in place of references; none if one is missing, or failed.
+    fn fill<'r>(
+        &self,
+        answers: &mut impl Iterator<Item = (&'r Reference, Result<SecretValue, Error>)>,
+        context: &Context,
+        problems: &mut Vec<Problem>,
+    ) -> Option<SecretString> {
+        let configuration = context.configuration();
+        let mut filled = Zeroizing::new(String::new());
+        let mut whole = true;
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => filled.push_str(text.expose_secret()),
+                Part::Reference(_, span) => match answers.next() {
+                    Some((_, Ok(value))) => filled.push_str(value.expose()),
+                    Some((reference, Err(error))) => {
+                        whole = false;
+                        if !configuration.may_be_missing(reference, &error) {
+                            let place = self.node.and_then(|node| configuration.place_of(node, span.clone()));
+                            problems.push(advise(problem(place, error), context));
+                        }
+                    }
+                    None => whole = false,
+                },
+            }
+        }
+        whole.then(|| filled.as_str().into())
+    }
+}
+
+fn problem(place: Option<Place>, error: Error) -> Problem {
+    match place {
+        Some(place) => Problem::at(place, error),
+        None => Problem::elsewhere(error),
+    }
+}
+
+/// What is wrong with a whole store is said once, not for each of its names.
+fn once_for_each_store(mut problems: Vec<Problem>) -> Vec<Problem> {
+    let mut said = HashSet::new();
+    problems.retain(|Problem { error, .. }| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Disabled | ErrorKind::InvalidName => true,
+        kind => said.insert((kind, error.store().map(str::to_owned), error.message().to_owned())),
+    });
+    problems
+}

@@ -1,0 +1,67 @@
+//! What the tests need from outside, and how it gets here.
+
+use std::{path::PathBuf, process::Command};
+
+use crate::steps::{Outcome, root, step, words};
+
+/// Programs that tests run, and the Debian packages that hold them.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("dbus-daemon", "dbus"),
+    ("gnome-keyring-daemon", "gnome-keyring"),
+    ("age", "age"),
+    ("jq", "jq"),
+    ("unshare", "util-linux"),
+    ("python3", "python3"),
+];
+
+/// Python packages that tests read our files with, pinned.
+const PYTHON: &[&str] = &["modelmesh-lite==0.1.1", "cryptography==50.0.2", "PyYAML==6.0.3"];
+
+/// Installs the programs that are missing, or says which to install.
+pub(crate) fn programs() -> Outcome {
+    let missing: Vec<&(&str, &str)> = PROGRAMS.iter().filter(|(program, _)| !is_here(program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.iter().map(|(_, package)| *package).collect::<Vec<_>>().join(" ");
+    let by_hand = || format!("the tests need these packages, installed by hand: {packages}");
+    if !is_here("apt-get") {
+        return Err(by_hand());
+    }
+    let sudo = if is_root() { "" } else { "sudo " };
+    step("look for packages", &mut words(&format!("{sudo}apt-get update -qq")))?;
+    let install = format!("{sudo}apt-get install -y -qq --no-install-recommends {packages}");
+    step("install packages", words(&install).env("DEBIAN_FRONTEND", "noninteractive"))
+        .map_err(|_| by_hand())?;
+    match missing.iter().find(|(program, _)| !is_here(program)) {
+        None => Ok(()),
+        Some((program, _)) => Err(format!("{program} is not on the PATH even now; {}", by_hand())),
+    }
+}
+
+/// A Python interpreter with the packages that tests read our files with.
+pub(crate) fn python() -> Outcome<PathBuf> {
+    let folder = root().join("target/test-python");
+    let python = folder.join("bin/python");
+    let stamp = folder.join("installed");
+    let wanted = PYTHON.join(" ");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    step("make a Python environment", Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON);
+    step("install Python packages", &mut pip)?;
+    #[allow(clippy::disallowed_methods, reason = "a stamp of the build folder")]
+    std::fs::write(&stamp, wanted).map_err(|error| error.to_string())?;
+    Ok(python)
+}
+
+fn is_here(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).exists()))
+}
+
+fn is_root() -> bool {
+    crate::steps::output(&mut words("id -u")).is_ok_and(|id| id.trim() == "0")
+}
