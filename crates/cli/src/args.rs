@@ -164,8 +164,8 @@ Examples:
     /// Store the secrets of a file
     ///
     /// The file is a .env file; a JSON, YAML or TOML mapping, whose nested keys become dotted names; or an
-    /// encrypted file of an earlier ModelMesh package, which is opened by MODELMESH_PASSPHRASE, a passphrase that is
-    /// asked for, or the key of the configured store that has this file.
+    /// encrypted file of an earlier ModelMesh package, which is opened by its passphrase, or by the key of the
+    /// configured store that has this file.
     ///
     /// All of it is stored or nothing: nothing if a line cannot be read, or if the store already has another value
     /// under one of the names, unless --overwrite or --skip-existing is given. Importing a file twice does no harm.
@@ -299,7 +299,7 @@ pub struct ImportArgs {
     /// Leave secrets that are there already as they are
     #[arg(long)]
     pub skip_existing: bool,
-    /// Store OPENAI_API_KEY as openai-api-key
+    /// Store names like variables in lower case, with hyphens: `OPENAI_API_KEY` as openai-api-key
     #[arg(long)]
     pub kebab: bool,
 }

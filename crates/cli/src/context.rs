@@ -32,7 +32,7 @@ pub(crate) struct Context {
     configuration: Arc<Configuration>,
     catalogue: Vec<ConnectorSpec>,
     choice: Option<Choice>,
-    open_context: OpenContext,
+    outside: OpenContext,
     stores: OnceCell<StoreSet>,
     runtime: OnceCell<Runtime>,
 }
@@ -67,7 +67,7 @@ impl Context {
             configuration: Arc::new(configuration),
             catalogue,
             choice,
-            open_context: OpenContext {
+            outside: OpenContext {
                 environment: Arc::new(ProcessEnvironment),
                 prompt: prompt.map(|prompt| Arc::new(prompt) as Arc<dyn PassphrasePrompt>),
             },
@@ -111,7 +111,7 @@ impl Context {
 
     /// What stores may use of this process.
     pub(crate) fn open_context(&self) -> &OpenContext {
-        &self.open_context
+        &self.outside
     }
 
     /// The store that `--store` or `--env` names, else the default one.
@@ -145,7 +145,7 @@ impl Context {
         if let Some(stores) = self.stores.get() {
             return Ok(stores);
         }
-        let stores = StoreSet::new(Arc::clone(&self.configuration), self.open_context.clone())?;
+        let stores = StoreSet::new(Arc::clone(&self.configuration), self.outside.clone())?;
         Ok(self.stores.get_or_init(|| stores))
     }
 
@@ -159,14 +159,13 @@ impl Context {
     ///
     /// Fails if the system gives no runtime; the future's own outcome is what is returned.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> Result<T> {
-        let runtime = match self.runtime.get() {
-            Some(runtime) => runtime,
-            None => {
-                let new = Builder::new_current_thread().enable_all().build().map_err(|error| {
-                    Error::new(ErrorKind::Io, "the system refuses an event queue").with_source(error)
-                })?;
-                self.runtime.get_or_init(|| new)
-            }
+        let runtime = if let Some(runtime) = self.runtime.get() {
+            runtime
+        } else {
+            let new = Builder::new_current_thread().enable_all().build().map_err(|error| {
+                Error::new(ErrorKind::Io, "the system refuses an event queue").with_source(error)
+            })?;
+            self.runtime.get_or_init(|| new)
         };
         Ok(runtime.block_on(future))
     }
@@ -224,11 +223,11 @@ fn metadata(path: &Path) -> Result<Metadata, Error> {
 
 /// Reads the configuration file at `path`. Messages call it `name`.
 fn read(path: &Path, name: &str, catalogue: &[ConnectorSpec]) -> Result<Configuration> {
+    let text = read_text(path)?;
     let format = Format::from_path(path).ok_or_else(|| {
         invalid(format!("the format of '{}' cannot be told from its name", path.display()))
             .with_help("a configuration file ends in .yaml, .yml, .json or .toml")
     })?;
-    let text = read_text(path)?;
     let base = path.parent().map(Path::to_owned).unwrap_or_default();
     Ok(Configuration::parse(name, absolute(base), &text, format, catalogue)?)
 }
@@ -262,14 +261,13 @@ fn read_text(path: &Path) -> Result<String, Error> {
 }
 
 fn cannot_read(path: &Path, error: std::io::Error) -> Error {
-    let what = format!("cannot read the configuration '{}': {}", path.display(), error.kind());
-    let failure = Error::new(ErrorKind::Io, what);
-    match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            failure.with_help("check --config, or MODELMESH_CONFIG in the environment")
-        }
-        _ => failure.with_source(error),
+    let path = path.display();
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Error::new(ErrorKind::Io, format!("there is no configuration file '{path}'"))
+            .with_help("check --config, or MODELMESH_CONFIG in the environment");
     }
+    Error::new(ErrorKind::Io, format!("cannot read the configuration '{path}': {}", error.kind()))
+        .with_source(error)
 }
 
 fn invalid(message: String) -> Error {

@@ -163,7 +163,7 @@ impl SecretStoreConnector for MemoryStore {
 
 #[cfg(test)]
 mod tests {
-    use modelmesh_secrets::setting::SettingValue;
+    use modelmesh_secrets::{Change, setting::SettingValue};
 
     use super::*;
 
@@ -247,5 +247,40 @@ mod tests {
     fn debug_shows_no_value() {
         let store = MemoryStore::new([(name("a"), "canary".into())]);
         assert_eq!(format!("{store:?}"), "{\"a\"}");
+    }
+
+    #[tokio::test]
+    async fn an_exchange_is_made_only_if_everything_is_as_it_was_seen() {
+        let store = MemoryStore::new([(name("a"), "1".into()), (name("b"), "2".into())]);
+        let change = |secret: &str, before: Option<&str>, after: Option<&str>| {
+            let value = |text: &str| SecretValue::from(text);
+            Change { name: name(secret), before: before.map(value), after: after.map(value) }
+        };
+        let stale = [change("a", Some("1"), None), change("b", Some("0"), Some("3"))];
+        let kinds: Vec<_> =
+            store.exchange(&stale).await.into_iter().map(|result| result.unwrap_err().kind()).collect();
+        assert_eq!(kinds, [ErrorKind::Conflict, ErrorKind::Conflict]);
+        assert_eq!(store.get(&name("a")).await.unwrap().expose(), "1");
+
+        let fresh = [change("a", Some("1"), None), change("c", None, Some("3"))];
+        assert!(store.exchange(&fresh).await.iter().all(Result::is_ok));
+        assert_eq!(store.list().await.unwrap(), [name("b"), name("c")]);
+    }
+
+    #[tokio::test]
+    async fn under_a_naming_rule_an_exchange_is_of_the_backends_names() {
+        let inner = MemoryStore::new([(name("A_KEY"), "1".into())]);
+        let naming = modelmesh_secrets::Naming::new("", modelmesh_secrets::NamingRule::ScreamingSnake);
+        let store = modelmesh_secrets::NamedStore::wrap(Arc::new(inner.clone()), naming);
+        let change = |before: &str| Change {
+            name: name("a-key"),
+            before: Some(before.into()),
+            after: Some("2".into()),
+        };
+        let error = store.exchange(&[change("0")]).await.remove(0).unwrap_err();
+        assert_eq!((error.kind(), error.name()), (ErrorKind::Conflict, Some("a-key")));
+        store.exchange(&[change("1")]).await.remove(0).unwrap();
+        assert_eq!(inner.get(&name("A_KEY")).await.unwrap().expose(), "2");
+        assert_eq!(store.stored(&[name("a-key")]).await.remove(0).unwrap().expose(), "2");
     }
 }

@@ -17,6 +17,7 @@ use crate::{
 #[derive(Serialize)]
 struct Rendered<'a> {
     file: &'a str,
+    /// How many different ones were resolved.
     references: usize,
 }
 
@@ -51,8 +52,9 @@ pub(super) fn run(args: &RenderArgs, global: &Global, output: &mut Output) -> Re
     if output.is_json() {
         return output.json(&Rendered { file: &file, references });
     }
+    let s = if references == 1 { "" } else { "s" };
     output.note(format_args!(
-        "wrote '{}': {references} references resolved, readable by you alone",
+        "wrote '{}', readable by you alone: {references} reference{s} resolved",
         printable(&file)
     ));
     Ok(())

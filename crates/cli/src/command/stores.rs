@@ -165,12 +165,11 @@ fn tell_settings(settings: &[DescribedSetting], indent: usize, output: &mut Outp
     let (strong, faint) = (style::STRONG, style::FAINT);
     for DescribedSetting { key, aliases, kind, choices, default, help, settings } in settings {
         let kind = if choices.is_empty() { (*kind).to_owned() } else { choices.join(" | ") };
-        let also: String = aliases.iter().map(|alias| format!(", {alias}")).collect();
+        let keys: Vec<String> = std::iter::once(format!("{strong}{key}{strong:#}"))
+            .chain(aliases.iter().map(ToString::to_string))
+            .collect();
         let default = default.map(|default| format!(", default: {default}")).unwrap_or_default();
-        output.line(format_args!(
-            "{:indent$}{strong}{key}{strong:#}{also}  {faint}{kind}{default}{faint:#}",
-            ""
-        ))?;
+        output.line(format_args!("{:indent$}{}  {faint}{kind}{default}{faint:#}", "", keys.join(", ")))?;
         output.line(format_args!("{:indent$}    {help}", ""))?;
         tell_settings(settings, indent + 4, output)?;
     }

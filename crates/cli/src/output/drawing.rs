@@ -3,7 +3,10 @@
 //! Of the file nothing is read here but [`Source::excerpt`], in which everything is masked that must not be
 //! shown.
 
-use std::{env, fmt};
+use std::{
+    env,
+    fmt::{self, Write as _},
+};
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
@@ -55,7 +58,7 @@ pub(super) fn draw(report: &Report, canvas: Canvas) -> String {
         let drawn = Drawn::of(problem, report.source(), canvas);
         if handler.render_report(&mut text, &drawn).is_err() {
             // Drawing writes to a string, so only a place outside its own text could fail: say it without.
-            text.push_str(&format!("{}\n", problem.error));
+            let _ = writeln!(text, "{}", problem.error);
         }
         text.push('\n');
     }
@@ -236,7 +239,7 @@ mod tests {
             ),
             "  error: the name holds a ' ', which must be percent-encoded
    ╭─[m.yaml:3:39]
- 3 │   openai• • •••• ••••• key• ••••••••• ${secrets:a •••••••••}• •
+ 3 │   openai: • •••• ••••• key: ••••••••• ${secrets:a •••••••••}• •
    ·                                       ───────────┬──────────
    ·                                                  ╰── providers.openai.key
    ╰────

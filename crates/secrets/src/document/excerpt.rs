@@ -102,9 +102,16 @@ impl Document {
         let mut shown = visible.to_vec();
         let mut at = Some(id);
         while let Some(id) = at {
-            shown.extend(self.key_span(id));
+            shown.extend(self.key_span(id).map(|key| key.start..self.sign_after(key.end)));
             at = self.parent(id);
         }
         Excerpt::on_line(self.text(), self.position(around.start).line, &shown, around)
+    }
+
+    /// The end of the `:` or `=` behind a key; the key's own end if none follows.
+    fn sign_after(&self, key_end: usize) -> usize {
+        let rest = &self.text()[key_end..];
+        let sign = rest.trim_start_matches([' ', '\t']);
+        if sign.starts_with([':', '=']) { key_end + (rest.len() - sign.len()) + 1 } else { key_end }
     }
 }

@@ -226,3 +226,51 @@ async fn two_paths_of_one_file_have_one_lock() {
     let _other = Writer::lock(&path, Duration::ZERO).unwrap();
     assert_eq!(open(&link).set(&name("b"), &"2".into()).await.unwrap_err().kind(), ErrorKind::Conflict);
 }
+
+fn change(secret: &str, before: Option<&str>, after: Option<&str>) -> Change {
+    let value = |text: &str| SecretValue::from(text);
+    Change { name: name(secret), before: before.map(value), after: after.map(value) }
+}
+
+#[tokio::test]
+async fn an_exchange_makes_all_changes_at_once() {
+    let (_folder, path) = folder_with("a=1\nb=2\n");
+    let changes =
+        [change("a", Some("1"), None), change("b", Some("2"), Some("3")), change("c", None, Some("4"))];
+    for result in open(&path).exchange(&changes).await {
+        result.unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "b=3\nc=4\n");
+}
+
+#[tokio::test]
+async fn an_exchange_of_what_is_not_there_any_more_changes_nothing() {
+    let (_folder, path) = folder_with("a=1\nb=2\n");
+    let fine = change("b", Some("2"), Some("3"));
+    for stale in [
+        change("a", Some("0"), Some("x")),
+        change("a", Some("0"), None),
+        change("a", None, Some("x")),
+        change("gone", Some("1"), Some("x")),
+        change("gone", Some("1"), None),
+    ] {
+        let results = open(&path).exchange(&[fine.clone(), stale.clone()]).await;
+        for result in results {
+            let error = result.unwrap_err();
+            assert_eq!((error.kind(), error.name()), (ErrorKind::Conflict, Some(stale.name.as_str())));
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a=1\nb=2\n");
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_with_a_value_that_cannot_be_stored_changes_nothing() {
+    let (_folder, path) = folder_with("a=1\n");
+    for refused in
+        [change("b", None, Some("")), change("b=", None, Some("x")), change("b", None, Some("x\ny"))]
+    {
+        let results = open(&path).exchange(&[change("a", Some("1"), Some("2")), refused]).await;
+        assert!(results.iter().all(Result::is_err), "{results:?}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a=1\n");
+    }
+}

@@ -427,3 +427,38 @@ fn debug_shows_no_key_and_no_value() {
     let shown = format!("{store:?} {:?}", store.codec());
     assert!(!shown.contains("canary") && !shown.contains("0011"), "{shown}");
 }
+
+#[tokio::test]
+async fn another_passphrase_comes_with_another_salt_and_is_used_from_then_on() {
+    let (_folder, path) = Folder::empty();
+    let store = by_passphrase(&path, "first");
+    store.set(&name("a"), &"1".into()).await.unwrap();
+    let salt = || {
+        let file: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        file["salt"].as_str().unwrap().to_owned()
+    };
+    let before = salt();
+    store.change_passphrase("second".into()).await.unwrap();
+    assert_ne!(salt(), before);
+    // By the store that changed it, and by one that is opened anew.
+    store.set(&name("b"), &"2".into()).await.unwrap();
+    assert_eq!(all(&by_passphrase(&path, "second")).await.len(), 2);
+    let error = by_passphrase(&path, "first").get(&name("a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+}
+
+#[tokio::test]
+async fn a_raw_key_has_no_passphrase_to_change() {
+    let (_folder, path) = Folder::with(FROM_RAW_KEY);
+    let error = by_hex(&path).change_passphrase("x".into()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(std::fs::read(&path).unwrap(), FROM_RAW_KEY);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_gets_no_passphrase() {
+    let (_folder, path) = Folder::empty();
+    let error = by_passphrase(&path, "x").change_passphrase("y".into()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(!path.exists());
+}

@@ -49,11 +49,11 @@ pub(super) fn run(args: &ImportArgs, chosen: &Chosen<'_>, output: &mut Output) -
 /// What is to be done, given what the store holds. Fails if that would change a secret and nobody allowed it.
 fn compare(secrets: Bundle, args: &ImportArgs, chosen: &Chosen<'_>) -> Result<Plan> {
     let names: Vec<SecretName> = secrets.iter().map(|(name, _)| name.clone()).collect();
-    let held = chosen.wait_all(chosen.store().stored(&names))?;
+    let stored = chosen.wait_all(chosen.store().stored(&names))?;
     let mut plan = Plan::default();
     let mut existing = Vec::new();
     let mut errors = Vec::new();
-    for ((name, value), held) in secrets.into_iter().zip(held) {
+    for ((name, value), held) in secrets.into_iter().zip(stored) {
         match held {
             Ok(held) if held.same_value(&value) => plan.unchanged.push(name.as_str().to_owned()),
             Ok(_) if args.skip_existing => plan.skipped.push(name.as_str().to_owned()),
@@ -71,8 +71,8 @@ fn compare(secrets: Bundle, args: &ImportArgs, chosen: &Chosen<'_>) -> Result<Pl
     if !existing.is_empty() {
         let message = format!("it already has other values under these names: {}", quoted(&existing));
         let error = Error::new(ErrorKind::Conflict, message);
-        let help = "nothing was written: --overwrite replaces their values, --skip-existing leaves them";
-        return Err(chosen.named(error.with_help(help)).into());
+        let advice = "nothing was written: --overwrite replaces their values, --skip-existing leaves them";
+        return Err(chosen.named(error.with_help(advice)).into());
     }
     Ok(plan)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Chosen;
 use crate::{
-    args::SetArgs,
+    args::{Expiry, SetArgs},
     failure::{Failure, Result},
     output::Output,
     prompt,
@@ -33,7 +33,7 @@ pub(super) fn run(args: SetArgs, chosen: &Chosen<'_>, output: &mut Output) -> Re
     // All that can be wrong is found out before a person types the value.
     let management = chosen.management()?;
     chosen.check(&args.name, None)?;
-    let expires_at = args.expires_at.map(|expiry| expiry.at());
+    let expires_at = args.expires_at.map(Expiry::at);
     if let Some(at) = expires_at {
         check_expiry(at, &args.name, chosen)?;
     }

@@ -18,7 +18,7 @@ fn a_line_shows_the_place_and_its_key_and_masks_the_rest() {
         "a: 1\n  \nprovider: {key: 'sk-canary ${secrets:x} more', other: canary} # canary\nb: 2\n",
         "${secrets:x}",
     );
-    assert_eq!(excerpt.text, "provider• •key• •••••••••• ${secrets:x} •••••• •••••• ••••••• • ••••••");
+    assert_eq!(excerpt.text, "provider: •key: •••••••••• ${secrets:x} •••••• •••••• ••••••• • ••••••");
     assert_eq!((excerpt.first_line, excerpt.first_column), (3, 1));
     assert_eq!(&excerpt.text[excerpt.span], "${secrets:x}");
 }
@@ -30,13 +30,13 @@ fn columns_stay_true() {
     let excerpt = around(&source, "${secrets:\u{202e}x}");
     assert_eq!(excerpt.text.chars().count(), source.trim_end().chars().count());
     assert_eq!(&excerpt.text[excerpt.span.clone()], "${secrets:•x}");
-    assert!(excerpt.text.starts_with("ключ• •\t•$"), "{}", excerpt.text);
+    assert!(excerpt.text.starts_with("ключ: •\t•$"), "{}", excerpt.text);
 }
 
 #[test]
 fn a_place_on_several_lines_shows_all_of_them() {
     let excerpt = around("a: x\nkey: canary ${secrets:x\n  y} canary\nb: c\n", "${secrets:x\n  y}");
-    assert_eq!(excerpt.text, "key• •••••• ${secrets:x\n  y} ••••••");
+    assert_eq!(excerpt.text, "key: •••••• ${secrets:x\n  y} ••••••");
     assert_eq!(&excerpt.text[excerpt.span], "${secrets:x\n  y}");
     let tall = format!("key: 'x\n{}'\n", "canary\n".repeat(100));
     let excerpt = Excerpt::of(&tall, &[], 0..tall.len());

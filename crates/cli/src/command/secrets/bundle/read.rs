@@ -14,7 +14,6 @@ use super::Bundle;
 use crate::args::Format;
 
 /// The secrets of a text.
-#[allow(missing_debug_implementations, reason = "made and used at one place")]
 pub(in super::super) struct Parsed {
     pub(in super::super) secrets: Bundle,
     /// Keys of a dotenv text that stand alone.
@@ -108,10 +107,10 @@ impl Walk<'_> {
             match document.kind(entry.value) {
                 Kind::Mapping => self.mapping(entry.value, path),
                 Kind::Text(text) | Kind::Number(text) => {
-                    self.secret(path, text.expose(), entry.key_span.start)
+                    self.secret(path, text.expose(), entry.key_span.start);
                 }
                 Kind::Boolean(value) => {
-                    self.secret(path, if value { "true" } else { "false" }, entry.key_span.start)
+                    self.secret(path, if value { "true" } else { "false" }, entry.key_span.start);
                 }
                 kind @ (Kind::Null | Kind::Sequence) => {
                     let message = format!("'{}' is {}, not a value", printable(path), kind.describe());
@@ -119,7 +118,7 @@ impl Walk<'_> {
                         Kind::Null => "write '' if an empty value is meant, or leave the name out",
                         _ => "write it in quotes, as one text",
                     };
-                    self.wrong(document.span(entry.value).start, message, help);
+                    self.wrong(document.span(entry.value).start, &message, help);
                 }
             }
             path.truncate(length);
@@ -130,16 +129,16 @@ impl Walk<'_> {
         match SecretName::new(path) {
             Err(error) => {
                 let message = format!("'{}': {}", printable(path), error.message());
-                self.wrong(at, message, "give the secret another name");
+                self.wrong(at, &message, "give the secret another name");
             }
             Ok(name) if self.seen.insert(name.clone()) => self.secrets.push((name, SecretValue::new(value))),
-            Ok(name) => self.wrong(at, format!("'{name}' is there twice"), "remove one of the two"),
+            Ok(name) => self.wrong(at, &format!("'{name}' is there twice"), "remove one of the two"),
         }
     }
 
-    fn wrong(&mut self, at: usize, message: String, help: &'static str) {
+    fn wrong(&mut self, at: usize, what: &str, help: &'static str) {
         let place = self.document.position(at);
-        let message = format!("'{}' {place}: {message}", printable(self.name));
+        let message = format!("'{}' {place}: {what}", printable(self.name));
         self.errors.push(Error::new(ErrorKind::Malformed, message).with_help(help));
     }
 }

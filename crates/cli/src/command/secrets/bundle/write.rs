@@ -144,7 +144,9 @@ fn join<const N: usize>(lines: impl Iterator<Item = [Zeroizing<String>; N]>) -> 
     let length = lines.iter().flatten().map(|part| part.len()).sum::<usize>() + lines.len();
     let mut text = Zeroizing::new(String::with_capacity(length));
     for line in &lines {
-        line.iter().for_each(|part| text.push_str(part));
+        for part in line {
+            text.push_str(part);
+        }
         text.push('\n');
     }
     text
