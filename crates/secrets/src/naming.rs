@@ -258,8 +258,16 @@ impl SecretStoreConnector for NamedStore {
             |change: &Change| Ok(Change { name: self.naming.to_backend(&change.name)?, ..change.clone() });
         match changes.iter().map(mapped).collect::<Result<Vec<Change>>>() {
             Ok(mapped) => {
-                let results = self.inner.exchange(&mapped).await.into_iter().zip(changes);
-                results.map(|(result, change)| result.map_err(|error| error.renamed(&change.name))).collect()
+                // An error may be of another change than the one whose result it is.
+                let logical = |error: Error| match mapped
+                    .iter()
+                    .position(|change| error.name() == Some(change.name.as_str()))
+                {
+                    Some(at) => error.renamed(&changes[at].name),
+                    None => error,
+                };
+                let results = self.inner.exchange(&mapped).await.into_iter();
+                results.map(|result| result.map_err(logical)).collect()
             }
             Err(error) => changes.iter().map(|_| Err(error.clone())).collect(),
         }

@@ -100,7 +100,8 @@ pub trait SecretStoreConnector: SecretResolution + fmt::Debug {
     /// Changes several secrets, if the store still holds what the caller saw: as many results, in the order of
     /// `changes`, which are of different names.
     ///
-    /// - A secret that is another one by now is `Conflict`, and stays as it is.
+    /// - A secret that is another one by now is `Conflict`, and stays as it is. The error names it, and is the
+    ///   result of the changes that were not made because of it, too.
     /// - File stores make all of the changes in one write, or none. The default compares all first and makes
     ///   none if one differs, then makes one after another: a writer that comes in between is not noticed.
     /// - A store that cannot be written returns `Unsupported` for each.
@@ -110,15 +111,12 @@ pub trait SecretStoreConnector: SecretResolution + fmt::Debug {
             return changes.iter().map(refused).collect();
         };
         let names: Vec<SecretName> = changes.iter().map(|change| change.name.clone()).collect();
-        let compared: Vec<Result<()>> = self
-            .stored(&names)
-            .await
-            .into_iter()
-            .zip(changes)
-            .map(|(now, change)| change.check(now))
-            .collect();
-        if compared.iter().any(Result::is_err) {
-            return all_refused(compared, changes);
+        let stored = self.stored(&names).await;
+        let compared: Vec<Result<()>> =
+            stored.into_iter().zip(changes).map(|(now, change)| change.check(now)).collect();
+        if let Some(refused) = compared.iter().find_map(|check| check.as_ref().err()) {
+            let refused = refused.clone();
+            return compared.into_iter().map(|check| check.and(Err(refused.clone()))).collect();
         }
         let mut results = Vec::with_capacity(changes.len());
         for Change { name, before, after } in changes {
@@ -166,18 +164,6 @@ impl Change {
         }
         Err(Error::new(ErrorKind::Conflict, "somebody else changed it meanwhile").with_name(&self.name))
     }
-}
-
-/// The results of changes of which some are refused, so that none is made.
-fn all_refused(checked: Vec<Result<()>>, changes: &[Change]) -> Vec<Result<()>> {
-    let kind = checked.iter().find_map(|check| check.as_ref().err()).map_or(ErrorKind::Conflict, Error::kind);
-    let refused = |(check, change): (Result<()>, &Change)| {
-        check.and_then(|()| {
-            let message = "not changed, because another change of the same call was refused";
-            Err(Error::new(kind, message).with_name(&change.name))
-        })
-    };
-    checked.into_iter().zip(changes).map(refused).collect()
 }
 
 /// What a store can hold and do, as data: tests and layers select on it.

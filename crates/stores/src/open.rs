@@ -18,7 +18,12 @@ use tokio::sync::OnceCell;
 
 use crate::registry::{OpenContext, connector};
 
-type Opened = Arc<OnceCell<Arc<dyn SecretStoreConnector>>>;
+/// A store as far as it has been asked for.
+#[derive(Default)]
+struct Opened {
+    settings: OnceCell<Settings>,
+    store: OnceCell<Arc<dyn SecretStoreConnector>>,
+}
 
 /// The stores of a configuration.
 ///
@@ -29,7 +34,7 @@ type Opened = Arc<OnceCell<Arc<dyn SecretStoreConnector>>>;
 pub struct StoreSet {
     configuration: Arc<Configuration>,
     context: OpenContext,
-    opened: Arc<Mutex<HashMap<Arc<str>, Opened>>>,
+    opened: Arc<Mutex<HashMap<Arc<str>, Arc<Opened>>>>,
 }
 
 impl fmt::Debug for StoreSet {
@@ -56,22 +61,27 @@ impl StoreSet {
     /// Opens a store by its entry: one of the configuration's, or one that
     /// [`Configuration::select`] made from a connector's ID.
     pub async fn open(&self, entry: &StoreEntry) -> Result<Arc<dyn SecretStoreConnector>> {
-        let cell = {
-            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(opened.entry(Arc::clone(&entry.name)).or_default())
-        };
-        let store = cell.get_or_try_init(|| self.open_anew(entry)).await;
+        let opened = self.opened(entry);
+        let store = opened.store.get_or_try_init(|| self.open_anew(entry)).await;
         store.cloned().map_err(|error| error.with_store(Arc::clone(&entry.name)))
     }
 
-    /// The settings of a store, filled in: for callers who open a kind of store that they know.
+    fn opened(&self, entry: &StoreEntry) -> Arc<Opened> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(opened.entry(Arc::clone(&entry.name)).or_default())
+    }
+
+    /// The settings of a store, filled in once: for callers who open a kind of store that they know.
     pub async fn settings(&self, entry: &StoreEntry) -> Result<Settings> {
-        let values = self.bootstrap(entry).await?;
-        entry.settings(&Filler {
-            variable: &|name| self.context.environment.var(name)?.into_string().ok(),
-            values: &values,
-            base: self.configuration.base(),
-        })
+        let fill = async || {
+            let values = self.bootstrap(entry).await?;
+            entry.settings(&Filler {
+                variable: &|name| self.context.environment.var(name)?.into_string().ok(),
+                values: &values,
+                base: self.configuration.base(),
+            })
+        };
+        self.opened(entry).settings.get_or_try_init(fill).await.cloned()
     }
 
     async fn open_anew(&self, entry: &StoreEntry) -> Result<Arc<dyn SecretStoreConnector>> {

@@ -28,9 +28,9 @@ fn pages() -> Vec<String> {
     let mut pages = Vec::new();
     for folder in ["docs", "docs/stores"] {
         for entry in fs::read_dir(repository().join(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".md") {
-                pages.push(format!("{folder}/{name}"));
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(format!("{folder}/{}", path.file_name().unwrap().to_str().unwrap()));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! No value in any output, log, temporary file, or in what a child is told.
 
-use std::process::Command;
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use modelmesh_testkit::canary::{Canary, CanarySet, Observation, observe};
 
@@ -34,13 +34,26 @@ fn writing_listing_and_deleting_show_no_value_in_any_store() {
     let project = Project::new();
     for store in ["default", "dotenv", "old", "raw"] {
         for canary in [&plain, &special] {
-            let seen = watched(command(&project, &["set", "A", "--store", store]), canary.text(), &all);
-            // The observation is worth something only if the command did log.
-            assert!(String::from_utf8_lossy(&seen.stderr).contains("'A' in store"), "{store}");
+            watched(command(&project, &["set", "A", "--store", store]), canary.text(), &all);
         }
         watched(command(&project, &["list", "--store", store]), "", &all);
         watched(command(&project, &["delete", "A", "--yes", "--store", store]), "", &all);
     }
+}
+
+/// What the observations rest on: the command logs when it is asked to.
+#[test]
+fn logs_are_written_where_they_are_asked_for() {
+    let project = Project::new();
+    project.write("local.env", "A=1\n");
+    fs::set_permissions(project.path("local.env"), fs::Permissions::from_mode(0o644)).unwrap();
+    let list = || command(&project, &["list", "--store", "dotenv"]);
+    let said = |output: &[u8]| String::from_utf8_lossy(output).into_owned();
+    let logged = said(&observe(list(), b"").unwrap().stderr);
+    assert!(logged.contains(" WARN modelmesh_stores::disk"), "{logged}");
+    // Without, a warning is one of the command.
+    let told = said(&list().output().unwrap().stderr);
+    assert!(told.starts_with("warning: others may read this file of secrets"), "{told}");
 }
 
 #[test]

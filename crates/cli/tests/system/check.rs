@@ -1,6 +1,7 @@
 //! `check` names everything that is wrong, at its place.
 
 use modelmesh_testkit::canary::{Canary, CanarySet};
+use serde_json::json;
 
 use crate::project::{AGE_FILE, Project, Ran};
 
@@ -57,26 +58,34 @@ fn eight_mistakes_as_json_are_eight_errors_with_places() {
     let project = Project::with_age_file();
     project.set("there", "x");
     let wrong = [
-        "${secrets:missing-1}",
-        "${secrets:missing-2?version=7}",
-        "${secrets.nowhere:key}",
-        "${secrets:a/../b}",
-        "${secrets:}",
-        "${secrets:there#field}",
-        "${secrets:a b}",
-        "${secrets:open",
+        ("${secrets:missing-1}", "not_found"),
+        ("${secrets:missing-2?version=7}", "unsupported"),
+        ("${secrets.nowhere:key}", "invalid_config"),
+        ("${secrets:a/../b}", "invalid_name"),
+        ("${secrets:}", "invalid_reference"),
+        ("${secrets:there#field}", "malformed"),
+        ("${secrets:a b}", "invalid_reference"),
+        ("${secrets:open", "invalid_reference"),
     ];
-    let lines: String = (1..).zip(wrong).map(|(at, text)| format!("p{at}: \"{text}\"\n")).collect();
-    project.write("modelmesh.yaml", format!("{AGE_FILE}{lines}"));
-    let ran = project.run(&["check", "--json"]);
-    assert_eq!(ran.status.code(), Some(1), "{}", ran.described());
-    let text = if ran.stdout.is_empty() { ran.stderr.clone() } else { ran.text() };
-    for (at, line) in (1..=8).zip(3..) {
-        assert!(
-            text.contains(&format!("p{at}")) || text.contains(&format!("\"line\": {line}")),
-            "p{at}: {text}"
-        );
-    }
+    let lines = wrong.map(|(text, _)| format!("- \"{text}\"\n")).concat();
+    project.write("modelmesh.yaml", format!("{AGE_FILE}list:\n{lines}"));
+
+    let report = project.run(&["check", "--json"]).expect(1).json();
+
+    let told: Vec<_> = report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| ["kind", "file", "line", "column", "path"].map(|key| problem[key].clone()))
+        .collect();
+    let expected: Vec<_> = wrong
+        .iter()
+        .enumerate()
+        .map(|(at, (_, kind))| {
+            [json!(kind), json!("modelmesh.yaml"), json!(at + 4), json!(4), json!(format!("list[{at}]"))]
+        })
+        .collect();
+    assert_eq!(told, expected);
 }
 
 #[test]

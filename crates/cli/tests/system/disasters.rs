@@ -87,6 +87,17 @@ fn a_wrong_identity_locks_an_age_file_and_writes_nothing() {
 }
 
 #[test]
+fn a_file_that_does_not_open_is_not_said_to_be_opened_by_anything() {
+    for config in [ENCRYPTED, AGE] {
+        let project = holding(config);
+        age_keygen(&project.outside("other.txt"));
+        let mut rekey = project.modelmesh(&["secrets", "rekey"]);
+        rekey.env("MODELMESH_IDENTITY_FILE", project.outside("other.txt")).env(PASSPHRASE.0, "wrong");
+        rekey.run(b"").expect(6);
+    }
+}
+
+#[test]
 fn without_a_passphrase_and_without_a_terminal_a_store_is_locked() {
     let project = holding(ENCRYPTED);
     assert_refuses_writes(&project, &[], 6);

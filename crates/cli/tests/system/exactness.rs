@@ -156,7 +156,7 @@ fn a_program_gets_the_exact_bytes() {
             let mut args = vec!["run", "--set", &assignment];
             args.extend(redact.then_some("--redact"));
             args.extend(["--", "python3", "-c", script]);
-            let hex: String = value.bytes().rev().map(|byte| format!("{byte:02x}")).collect();
+            let hex = value.bytes().rev().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
             assert_eq!(project.run(&args).expect(0).text().trim(), hex, "{name}, redact: {redact}");
         }
     }

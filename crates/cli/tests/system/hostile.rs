@@ -136,12 +136,12 @@ fn limited(project: &Project, mebibytes: u64, args: &[&str]) -> Ran {
 
 #[test]
 fn aliases_that_unfold_without_end_are_refused_in_little_memory() {
-    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..40 {
+    let level = |level: u32| {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        text += &format!("a{level}: &a{level} [{aliases}]\n");
-    }
-    let project = Project::with_config(&text);
+        format!("a{level}: &a{level} [{aliases}]\n")
+    };
+    let levels = (1..40).map(level).collect::<Vec<_>>().concat();
+    let project = Project::with_config(&format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{levels}"));
     let ran = limited(&project, 512, &["check"]).expect(1);
     assert!(ran.stderr.contains("modelmesh.yaml"), "{}", ran.described());
 }
@@ -159,7 +159,7 @@ fn nesting_without_end_is_refused_in_little_memory() {
         ("modelmesh.yaml", format!("a: {}", "[".repeat(open))),
         ("modelmesh.yaml", format!("a: {}{}", "{a: ".repeat(depth), "}".repeat(depth))),
         ("modelmesh.yaml", "- ".repeat(depth)),
-        ("modelmesh.yaml", (0..2000).map(|level| format!("{}a:\n", " ".repeat(level))).collect()),
+        ("modelmesh.yaml", (0..2000).map(|level| " ".repeat(level) + "a:\n").collect()),
         ("modelmesh.json", format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth))),
         ("modelmesh.json", "{\"a\":".repeat(depth)),
         ("modelmesh.toml", format!("a = {}{}", "[".repeat(depth), "]".repeat(depth))),
@@ -220,6 +220,20 @@ fn a_pipe_in_a_files_place_is_refused_and_not_waited_for() {
     project.run(&["secrets", "get", "k"]).expect(1);
     project.run(&["secrets", "set", "k", "v"]).expect(1);
     project.run(&["check", "--config", "pipe.yaml"]).expect(1);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_an_output_is_not_replaced_by_a_file() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let project = Project::with_age_file();
+    project.set("k", "v");
+    let pipe = project.path("pipe");
+    crate::tools::tool("mkfifo", "coreutils").arg(&pipe).run(b"").expect(0);
+    for args in [&["render", "-o", "pipe"][..], &["secrets", "export", "-o", "pipe"]] {
+        project.run(args).expect(1);
+        // What is true of a pipe is true of /dev/null, which root could replace.
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo(), "{args:?} has replaced the pipe");
+    }
 }
 
 #[test]

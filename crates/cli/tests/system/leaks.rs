@@ -41,8 +41,12 @@ impl House {
         let (value, piped, passphrase) = (new("a value"), new("a piped value"), new("the passphrase"));
         let special = Canary::with_special_characters("a value with special characters");
         let enc_passphrase = new("the encrypted file's passphrase");
-        let key: String =
-            value.text().bytes().map(|byte| format!("{:02x}", byte.wrapping_mul(7) ^ 0x5a)).collect();
+        let key = value
+            .text()
+            .bytes()
+            .map(|byte| format!("{:02x}", byte.wrapping_mul(7) ^ 0x5a))
+            .collect::<Vec<_>>()
+            .concat();
         let text = fs::read_to_string(project.identity()).unwrap();
         let secret = text.lines().find(|line| line.starts_with("AGE-SECRET-KEY-1")).unwrap();
         let identity = Canary::of("the identity", secret);
@@ -132,7 +136,7 @@ fn set_shows_no_value() {
     house.silent(&["secrets", "set", "../new"], value, 2);
     house.silent(&["secrets", "set", "new", value, value], "", 2);
     house.silent(&["secrets", "set", "new", &format!("--{value}")], "", 2);
-    house.silent(&["--json", "secrets", "set", "new", &format!("-{value}")], "", 2);
+    house.silent(&["--json", "secrets", "set", "new", &format!("-z{value}")], "", 2);
     house.silent(&["secrets", "set", "new", "--store", "nowhere"], value, 1);
     house.silent(&["secrets", "set", "new", "--store", "modelmesh.dotenv.v1"], &format!("{value}\0"), 1);
     let not_text = observe(house.command(&["secrets", "set", "new"]), &[value.as_bytes(), b"\xff"].concat());
@@ -180,14 +184,13 @@ fn a_wrong_key_shows_neither_it_nor_what_it_does_not_open() {
         ("default", "MODELMESH_IDENTITY_FILE", &house.outside("ssh", &ssh_like(wrong.text()))),
         ("enc", "MODELMESH_IDENTITY", wrong.text()),
     ] {
-        for args in
-            [&["secrets", "get", "key"][..], &["--json", "secrets", "set", "key"], &["secrets", "rekey"]]
-        {
+        for args in [&["secrets", "get", "key"][..], &["--json", "secrets", "set", "key"]] {
             let mut command = house.command(&[args, &["--store", store]].concat());
             command.env(variable, text);
             let observation = observe(command, house.piped.text().as_bytes()).unwrap();
             observation.assert_absent(&house.canaries);
-            assert!(matches!(observation.status.code(), Some(1 | 6)), "{args:?}: {}", stderr(&observation));
+            let code = observation.status.code();
+            assert!(matches!(code, Some(1 | 6)), "{store} {args:?}: {code:?}: {}", stderr(&observation));
         }
     }
 }
@@ -243,7 +246,6 @@ fn import_and_export_show_names_alone() {
         assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
     }
     house.silent(&["secrets", "export", "-o", "no/such/folder"], "", 1);
-    house.silent(&["secrets", "export", "-o", "/dev/full"], "", 1);
 }
 
 #[test]
@@ -255,7 +257,7 @@ fn render_writes_values_to_its_file_and_nowhere_else() {
     house.silent(&["render", "-o", "no/such/folder/x.yaml"], "", 1);
     let missing = "x: ${secrets:gone}\n";
     let path = house.outside("missing.yaml", &format!("{CONFIG}{missing}"));
-    house.silent(&["render", "--config", &path], "", 6);
+    house.silent(&["render", "--config", &path], "", 3);
 }
 
 #[test]
@@ -345,10 +347,12 @@ fn rekey_and_init_show_public_keys_alone() {
     let recipient = crate::tools::age_keygen(&other);
     house.silent(&["secrets", "rekey"], "", 0);
     house.silent(&["secrets", "rekey", "--add", &recipient], "", 0);
-    house.silent(&["--json", "secrets", "rekey", "--remove", &recipient], "", 0);
+    house.silent(&["--json", "secrets", "rekey", "--remove", &recipient, "--yes"], "", 0);
     house.silent(&["secrets", "rekey", "--add", house.identity.text()], "", 1);
     house.silent(&["secrets", "rekey", "--add", &format!("ssh-ed25519 {}", house.piped.text())], "", 1);
-    house.silent(&["secrets", "rekey", "--passphrase"], "", 0);
+    house.silent(&["secrets", "rekey", "--passphrase"], "", 2);
+    house.silent(&["secrets", "rekey", "--store", "enc"], "", 0);
+    house.silent(&["secrets", "rekey", "--store", "enc", "--add", &recipient], "", 1);
     house.silent(&["init", "fresh"], "", 0);
     house.silent(&["init", "fresh"], "", 0);
     let made = fs::read_to_string(house.project.identity()).unwrap();

@@ -15,6 +15,7 @@
 //! killed (2000).
 
 #![allow(clippy::disallowed_methods, reason = "tests write the files that others would")]
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails, in what its functions share too")]
 
 mod check;
 mod disasters;
@@ -33,4 +34,5 @@ mod project;
 #[path = "../process/pty.rs"]
 mod pty;
 mod run;
+mod together;
 mod tools;

@@ -170,12 +170,10 @@ pub(crate) trait Run {
 
 impl Run for Command {
     fn run(&mut self, input: &[u8]) -> Ran {
-        let mut child = self
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{:?} cannot be started: {error}", self.get_program()));
+        let mut child =
+            self.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(
+                |error| panic!("{} cannot be started: {error}", self.get_program().display()),
+            );
         let mut stdin = child.stdin.take().unwrap();
         let output = thread::scope(|scope| {
             // A program that does not read its input closes it; that is its business.

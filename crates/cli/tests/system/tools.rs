@@ -1,11 +1,6 @@
 //! Programs that are not ours.
 
-use std::{
-    env,
-    ffi::OsStr,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{env, ffi::OsStr, path::Path, process::Command};
 
 use crate::project::{Ran, Run as _};
 
@@ -17,7 +12,7 @@ pub(crate) fn tool(name: &str, package: &str) -> Command {
 }
 
 /// Makes an age identity, and returns its public key.
-pub(crate) fn age_keygen(identity: &std::path::Path) -> String {
+pub(crate) fn age_keygen(identity: &Path) -> String {
     std::fs::create_dir_all(identity.parent().unwrap()).unwrap();
     tool("age-keygen", "age").arg("-o").arg(identity).run(b"").expect(0);
     let public = tool("age-keygen", "age").arg("-y").arg(identity).run(b"").expect(0);
@@ -35,13 +30,11 @@ pub(crate) fn python_fed<A: AsRef<OsStr>>(
     args: impl IntoIterator<Item = A>,
     input: &[u8],
 ) -> Ran {
-    let interpreter = env::var_os("MODELMESH_TEST_PYTHON").map(PathBuf::from).unwrap_or_else(|| {
-        panic!(
-            "MODELMESH_TEST_PYTHON is not set: name the python of a virtual environment with \
-             'pip install modelmesh-lite==0.1.1 cryptography PyYAML'"
-        )
-    });
+    let interpreter = env::var_os("MODELMESH_TEST_PYTHON").expect(
+        "MODELMESH_TEST_PYTHON names the python of a virtual environment with the packages \
+         'modelmesh-lite==0.1.1', 'cryptography' and 'PyYAML'",
+    );
     let mut command = Command::new(interpreter);
-    command.arg("-c").arg(script).args(args).stderr(Stdio::piped());
+    command.arg("-c").arg(script).args(args);
     command.run(input)
 }

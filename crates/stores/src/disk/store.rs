@@ -432,8 +432,8 @@ impl<C: Codec> SecretStoreConnector for FileStore<C> {
             }
             Err(refused) => Err(refused),
         };
-        // As in `set_many`: an error that is about one of them names it, and the others are told which.
-        changes.iter().map(|change| written.clone().map_err(|error| error.with_name(&change.name))).collect()
+        // An error that is about one of them names it, and is the reason for the others.
+        changes.iter().map(|_| written.clone()).collect()
     }
 
     async fn revision(&self) -> Result<Option<u64>> {

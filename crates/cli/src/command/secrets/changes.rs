@@ -1,8 +1,8 @@
 //! Several changes of a store, made at once where it can, and told of.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
-use modelmesh_secrets::{Change, Error, ErrorKind, printable};
+use modelmesh_secrets::{Change, Error, printable};
 use serde::Serialize;
 
 use super::Chosen;
@@ -46,13 +46,8 @@ impl Plan {
         } else {
             report.tell(chosen, output);
         }
-        let none = results.iter().all(Result::is_err);
-        let errors: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(Failure::from(if none { distinct(errors) } else { errors }))
-        }
+        let errors = distinct(results.into_iter().filter_map(Result::err).collect());
+        if errors.is_empty() { Ok(()) } else { Err(Failure::from(errors)) }
     }
 
     fn report<'a>(&'a self, chosen: &'a Chosen<'_>, results: &[Result<(), Error>]) -> Report<'a> {
@@ -101,16 +96,9 @@ impl Report<'_> {
     }
 }
 
-/// A store that writes all or nothing gives one error for every secret; it is told once.
-fn distinct(errors: Vec<Error>) -> Vec<Error> {
-    let mut seen: BTreeSet<(&'static str, String)> = BTreeSet::new();
-    let others = "another change of the same call was refused";
-    let is_consequence =
-        |error: &Error| error.kind() == ErrorKind::Conflict && error.message().ends_with(others);
-    let causes = errors.iter().any(|error| !is_consequence(error));
-    let mut errors = errors;
-    errors.retain(|error| {
-        !(causes && is_consequence(error)) && seen.insert((error.kind().as_str(), error.message().to_owned()))
-    });
+/// The errors, each once: where all or nothing is written, one error is the result of every change.
+fn distinct(mut errors: Vec<Error>) -> Vec<Error> {
+    let mut seen = HashSet::new();
+    errors.retain(|error| seen.insert(error.to_string()));
     errors
 }
