@@ -25,8 +25,8 @@ pub(crate) fn bench() {
         ("true, without any of them", bare),
     ];
     let mut contenders = Vec::new();
-    for (name, prepare) in candidates {
-        let folder = root.path().join(contenders.len().to_string());
+    for (at, (name, prepare)) in candidates.into_iter().enumerate() {
+        let folder = root.path().join(at.to_string());
         fs::create_dir(&folder).expect("a folder");
         match prepare(&folder) {
             Ok(start) => contenders.push(Contender::new(name, move || run(&start))),
@@ -92,6 +92,7 @@ fn dotenv() -> String {
     })
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is prepared like the others")]
 fn bare(folder: &Path) -> Result<Start, String> {
     Ok(Start { folder: folder.into(), line: words("true"), variables: Vec::new() })
 }

@@ -15,6 +15,7 @@ use modelmesh_secrets::{
     setting::ConnectorSpec,
 };
 use modelmesh_stores::{
+    blocking,
     environment::ProcessEnvironment,
     open::StoreSet,
     registry::{OpenContext, PassphrasePrompt, catalogue},
@@ -145,7 +146,7 @@ impl Context {
         if let Some(stores) = self.stores.get() {
             return Ok(stores);
         }
-        let stores = StoreSet::new(Arc::clone(&self.configuration), self.outside.clone())?;
+        let stores = StoreSet::new(Arc::clone(&self.configuration), self.outside.clone())?.without_cache();
         Ok(self.stores.get_or_init(|| stores))
     }
 
@@ -167,7 +168,8 @@ impl Context {
             })?;
             self.runtime.get_or_init(|| new)
         };
-        Ok(runtime.block_on(future))
+        // Nothing else is to be done meanwhile, and a thread less is to end before `run` becomes its program.
+        Ok(blocking::allowed(|| runtime.block_on(future)))
     }
 }
 
@@ -206,15 +208,17 @@ fn read_nearest(catalogue: &[ConnectorSpec]) -> Result<Configuration> {
 /// Refuses a file of somebody else in a folder above: in `/tmp`, say, anyone can put one in everybody's way.
 fn require_trusted(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt as _;
-    let owner = metadata(path)?.uid();
-    if owner == 0 || owner == rustix::process::geteuid().as_raw() {
+    if is_trusted(metadata(path)?.uid(), rustix::process::geteuid().as_raw()) {
         return Ok(());
     }
-    Err(invalid(format!(
-        "the configuration file nearest to here, '{}', belongs to someone else",
-        path.display()
-    ))
-    .with_help("if you trust it, name it with --config"))
+    let message =
+        format!("the configuration file nearest to here, '{}', belongs to someone else", path.display());
+    Err(invalid(message).with_help("if you trust it, name it with --config"))
+}
+
+/// Whether the user `me` can rely on what the user `owner` wrote. Root could do anything in any case.
+fn is_trusted(owner: u32, me: u32) -> bool {
+    owner == 0 || owner == me
 }
 
 fn metadata(path: &Path) -> Result<Metadata, Error> {
@@ -272,4 +276,15 @@ fn cannot_read(path: &Path, error: std::io::Error) -> Error {
 
 fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidConfig, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_above_is_trusted_if_it_is_the_users_own_or_roots() {
+        assert!(is_trusted(1000, 1000) && is_trusted(0, 1000));
+        assert!(!is_trusted(1001, 1000) && !is_trusted(1000, 0));
+    }
 }

@@ -189,6 +189,8 @@ pub struct Capabilities {
     pub watch: bool,
     /// `expires_at` is kept.
     pub expiry: bool,
+    /// A write outlives the process.
+    pub durable: bool,
 }
 
 impl Default for Capabilities {
@@ -203,6 +205,7 @@ impl Default for Capabilities {
             batch: 1,
             watch: false,
             expiry: false,
+            durable: true,
         }
     }
 }

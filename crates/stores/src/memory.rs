@@ -148,6 +148,7 @@ impl SecretStoreConnector for MemoryStore {
         capabilities.batch = usize::MAX;
         capabilities.watch = true;
         capabilities.expiry = true;
+        capabilities.durable = false;
         capabilities
     }
 

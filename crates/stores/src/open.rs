@@ -8,8 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use modelmesh_secrets::{
-    ChainStore, Error, ErrorKind, NamedStore, Resolver, Result, SecretStoreConnector, SecretValue,
-    StoreSource,
+    BaseSecretStore, ChainStore, Error, ErrorKind, NamedStore, Resolver, Result, SecretStoreConnector,
+    SecretValue, StoreSource,
     config::{Backing, Configuration, Filler, Report, StoreEntry},
     reference::Reference,
     setting::Settings,
@@ -30,11 +30,14 @@ struct Opened {
 /// - A store is opened when it is first asked for; one that nobody asks for is never touched.
 /// - The references in a store's settings are resolved before, through the stores they name.
 /// - A store under a `prefix` or `naming` is asked by logical names.
+/// - What a store answers is cached by its resolution parameters, unless reading it costs nothing (the
+///   environment), or [`without_cache`](StoreSet::without_cache) says otherwise.
 #[derive(Clone)]
 pub struct StoreSet {
     configuration: Arc<Configuration>,
     context: OpenContext,
     opened: Arc<Mutex<HashMap<Arc<str>, Arc<Opened>>>>,
+    is_cached: bool,
 }
 
 impl fmt::Debug for StoreSet {
@@ -50,7 +53,13 @@ impl StoreSet {
     /// be neither read nor written. Mistakes elsewhere in the file do not matter here.
     pub fn new(configuration: Arc<Configuration>, context: OpenContext) -> Result<Self, Box<Report>> {
         configuration.require_valid_stores()?;
-        Ok(StoreSet { configuration, context, opened: Arc::default() })
+        Ok(StoreSet { configuration, context, opened: Arc::default(), is_cached: true })
+    }
+
+    /// These stores without caches, for a program that asks once and ends. A fetch then takes as long as it
+    /// takes: a person may be typing a passphrase.
+    pub fn without_cache(self) -> Self {
+        StoreSet { is_cached: false, opened: Arc::default(), ..self }
     }
 
     /// A resolver over these stores.
@@ -92,7 +101,12 @@ impl StoreSet {
                     Error::new(ErrorKind::InvalidConfig, format!("this build has no connector '{}'", spec.id))
                 })?;
                 let store = (connector.open)(&settings, &self.context)?;
-                Ok(NamedStore::wrap(store, StoreEntry::naming(&settings)))
+                let store = NamedStore::wrap(store, StoreEntry::naming(&settings));
+                if !self.is_cached || !spec.cached {
+                    return Ok(store);
+                }
+                let cached = BaseSecretStore::builder(store).name(Arc::clone(&entry.name));
+                Ok(Arc::new(cached.policy(entry.policy.clone()).build()))
             }
             Backing::Chain(links) => {
                 let mut stores = Vec::with_capacity(links.len());

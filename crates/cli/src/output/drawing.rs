@@ -18,14 +18,10 @@ use modelmesh_secrets::{
     printable,
 };
 
-/// How wide a drawing may be where no terminal says.
-const WIDTH: usize = 100;
-
 /// What a terminal can show.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Canvas {
     pub(super) unicode: bool,
-    pub(super) width: usize,
 }
 
 impl Canvas {
@@ -39,20 +35,17 @@ impl Canvas {
             .map(|locale| locale.to_string_lossy().to_ascii_lowercase());
         let dumb = env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
         let unicode = locale.is_none_or(|locale| locale.contains("utf-8") || locale.contains("utf8"));
-        let columns =
-            rustix::termios::tcgetwinsize(std::io::stderr()).map_or(0, |size| usize::from(size.ws_col));
-        let width = if columns == 0 { WIDTH } else { columns.clamp(60, 120) };
-        Canvas { unicode: unicode && !dumb, width }
+        Canvas { unicode: unicode && !dumb }
     }
 }
 
 /// Every problem of `report`, in the order of the file, and a line that counts them.
 pub(super) fn draw(report: &Report, canvas: Canvas) -> String {
     let handler = GraphicalReportHandler::new_themed(theme(canvas))
-        .with_width(canvas.width)
         .with_links(false)
         .with_context_lines(0)
-        .with_break_words(false);
+        // A terminal wraps by itself; a break within a path would keep it from being copied.
+        .with_wrap_lines(false);
     let mut text = String::new();
     for problem in report.problems() {
         let drawn = Drawn::of(problem, report.source(), canvas);
@@ -227,7 +220,7 @@ mod tests {
             Ok(configuration) => configuration.report(configuration.problems().to_vec()),
             Err(report) => *report,
         };
-        anstream::adapter::strip_str(&draw(&report, Canvas { unicode, width: 80 })).to_string()
+        anstream::adapter::strip_str(&draw(&report, Canvas { unicode })).to_string()
     }
 
     #[test]

@@ -40,6 +40,61 @@ fn eight_mistakes_are_drawn_each_at_its_place() {
    ·       ╰── secrets.file_pth
    ╰────
   help: did you mean 'file_path'?
+
+  error: 'cache_ttl' takes a duration such as 500ms, 30s or 1h30m
+   ╭─[modelmesh.yaml:4:28]
+ 4 │   resolution: • cache_ttl: ••••••••• •
+   ·                            ────┬────
+   ·                                ╰── secrets.resolution.cache_ttl
+   ╰────
+
+  error: there is no connector 'modelmesh.dotenw.v1'
+   ╭─[modelmesh.yaml:6:20]
+ 6 │     prod: • store: •••••••••••••••••••• ••••• ••••••••• •
+   ·                    ─────────┬─────────
+   ·                             ╰── secrets.stores.prod.store
+   ╰────
+  help: did you mean 'modelmesh.dotenv.v1'?
+
+  error: this reference is not closed
+   ╭─[modelmesh.yaml:9:24]
+ 9 │     api_key: ••••••••• ${secrets:openai-key
+   ·                        ──────────┬─────────
+   ·                                  ╰── providers.openai.api_key
+   ╰────
+  help: end it with '}'; inside a fallback, write '\}' for a literal '}'
+
+  error: secret 'org': there is no store named 'prd'
+    ╭─[modelmesh.yaml:10:11]
+ 10 │     org: •${secrets.prd:org•••••••••••} ••••••••••
+    ·           ──────────────┬──────────────
+    ·                         ╰── providers.openai.org
+    ╰────
+  help: did you mean 'prod'?
+
+  error: secret '../plaintext': a segment of a name cannot be '.' or '..'
+    ╭─[modelmesh.yaml:11:18]
+ 11 │   azure: • key: •${secrets:../plaintext}•• ••••••• ••••••••• •
+    ·                  ───────────┬───────────
+    ·                             ╰── providers.azure.key
+    ╰────
+
+  error: the name holds a ' ', which must be percent-encoded
+    ╭─[modelmesh.yaml:12:22]
+ 12 │   local: ••••••••••• ${secrets:a ••••••••••••}••
+    ·                      ────────────┬────────────
+    ·                                  ╰── providers.local[0]
+    ╰────
+  help: write ' ' as %20
+
+  error: 'env' takes a mapping of variables to texts, not a list
+    ╭─[modelmesh.yaml:13:6]
+ 13 │ env: •••••••••••
+    ·      ─────┬─────
+    ·           ╰── env
+    ╰────
+
+8 problems in modelmesh.yaml
 "
     );
 }

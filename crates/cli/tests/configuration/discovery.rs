@@ -69,6 +69,13 @@ fn paths_in_the_file_are_relative_to_it() {
 }
 
 #[test]
+fn a_default_path_is_relative_to_the_file_too() {
+    let project = Project::with("secrets: { store: modelmesh.dotenv.v1 }\nx: ${secrets:a}\n");
+    project.private(".env", "a=of-the-file\n");
+    project.run_in("below", &["check"]).expect(0);
+}
+
+#[test]
 fn a_named_file_that_cannot_be_read_is_an_error_that_says_why() {
     let project = Project::empty();
     project.write("binary.yaml", b"a: \xff\n");
@@ -98,7 +105,7 @@ fn somebody_elses_file_above_is_not_followed() {
     let project = Project::with(UNCLOSED);
     let path = project.path("modelmesh.yaml");
     if std::os::unix::fs::chown(&path, Some(4711), None).is_err() {
-        // Only root can give a file away; the rule is checked where the tests run in a container.
+        // Only root can give a file away; the rule itself has a test beside it.
         return;
     }
     project.run_in("below", &["check"]).expect(1).says("belongs to someone else").says("--config");

@@ -1,5 +1,7 @@
 //! Files that mean harm.
 
+use std::fmt::Write as _;
+
 use modelmesh_testkit::canary::{Canary, CanarySet};
 
 use crate::project::Project;
@@ -17,7 +19,7 @@ fn nested_aliases_are_refused_in_no_time() {
     let mut text = "a0: &a0 ['${secrets:x}', x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..30 {
         let inner = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
+        writeln!(text, "a{level}: &a{level} [{inner}]").unwrap();
     }
     for args in [&["check"][..], &["render"]] {
         Project::with(&text).run(args).expect(1);
@@ -34,7 +36,7 @@ fn terminal_escapes_are_shown_escaped() {
         ran.expect(1);
         let told = format!("{}{}", ran.stdout, ran.stderr);
         assert!(!told.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{told:?}");
-        assert!(told.contains("k"), "{told}");
+        assert!(told.contains('k'), "{told}");
     }
     // A file's own name, too.
     project.write("e\u{1b}[2J.yaml", "a: ${secrets:x\n");
@@ -68,7 +70,7 @@ fn a_plaintext_key_beside_a_bad_reference_is_masked_in_every_style() {
         format!("env: {{ A: [{k}] }}"),
         format!("env: {{ '=': {k} }}"),
         format!("providers: {k}"),
-        format!("{k}"),
+        k.to_owned(),
         format!("a: [{k}"),
         format!("a: {k}\na: {k}"),
         format!("? [{k}]\n: x"),
@@ -92,5 +94,5 @@ fn a_loop_of_stores_is_shown_and_nothing_is_opened() {
 x: ${secrets.a:x}
 ",
     );
-    project.run(&["check"]).expect(1).says("a → b → a");
+    project.run(&["check"]).expect(1).says("'a' -> 'b' -> 'a'");
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -46,7 +47,7 @@ impl Project {
     pub(crate) fn given(secrets: &[(&str, &str)], rest: &str) -> Self {
         let project = Project::with(&format!("{GIVEN}{rest}"));
         let secrets: BTreeMap<_, _> = secrets.iter().copied().collect();
-        project.write("given.json", serde_json::to_string(&secrets).unwrap());
+        project.private("given.json", &serde_json::to_string(&secrets).unwrap());
         project
     }
 
@@ -60,6 +61,12 @@ impl Project {
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Writes a file that nobody else may read, as files of secrets should be.
+    pub(crate) fn private(&self, name: &str, text: &str) {
+        self.write(name, text);
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     pub(crate) fn read(&self, name: &str) -> String {

@@ -121,6 +121,90 @@ fn a_rendered_file_parses_elsewhere_to_the_exact_values() {
     }
 }
 
+/// Every way to write a text, with a reference in it, and what it stands for once `V` is filled in.
+const YAML_STYLES: &str = r#"
+literal: |
+  one ${secrets:NAME}
+  two
+literal-strip: |-
+  ${secrets:NAME}
+folded: >-
+  ${secrets:NAME}
+  next
+anchored: &a '${secrets:NAME}'
+alias: *a
+tagged: !!str ${secrets:NAME}
+long: "one
+  ${secrets:NAME}"
+flow: {a: '${secrets:NAME}', "b":"${secrets:NAME}", c: ['plain ${secrets:NAME} text']}
+? complex
+: ${secrets:NAME}
+escaped: "\x41${secrets:NAME}\n$${secrets:NAME}"
+last: ${secrets:NAME}"#;
+
+const YAML_MEANING: [(&str, &str); 11] = [
+    ("literal", "one V\ntwo\n"),
+    ("literal-strip", "V"),
+    ("folded", "V next"),
+    ("anchored", "V"),
+    ("alias", "V"),
+    ("tagged", "V"),
+    ("long", "one V"),
+    ("complex", "V"),
+    ("escaped", "AV\n${secrets:NAME}"),
+    ("last", "V"),
+    ("after", "unchanged"),
+];
+
+const TOML_STYLES: &str = r#"
+basic = "${secrets:NAME}"
+literal = '${secrets:NAME}'
+multi = """
+one ${secrets:NAME}"""
+multi-literal = '''
+${secrets:NAME} two'''
+inline = { a = '${secrets:NAME}', "b" = "\u0041${secrets:NAME}" }
+dotted.key = "${secrets:NAME}"
+after = "unchanged"
+"#;
+
+const TOML_MEANING: [(&str, &str); 8] = [
+    ("basic", "V"),
+    ("literal", "V"),
+    ("multi", "one V"),
+    ("multi-literal", "V two"),
+    ("/inline/a", "V"),
+    ("/inline/b", "AV"),
+    ("/dotted/key", "V"),
+    ("after", "unchanged"),
+];
+
+#[test]
+fn a_reference_is_replaced_in_every_style_of_text() {
+    let project = filled(STORES[0]);
+    let pointer = |key: &str| if key.starts_with('/') { key.to_owned() } else { format!("/{key}") };
+    let yaml = format!("secrets: {{store: modelmesh.age-file.v1}}\nafter: unchanged # here{YAML_STYLES}");
+    let toml = format!("{TOML_STYLES}[secrets]\nstore = \"modelmesh.age-file.v1\"\n");
+    let formats = [(PARSERS[0], yaml, &YAML_MEANING[..]), (PARSERS[2], toml, &TOML_MEANING[..])];
+    for ((format, parser), text, meaning) in formats {
+        for (name, value) in VALUES {
+            for line_end in ["\n", "\r\n"] {
+                let source = format!("source.{format}");
+                project.write(&source, text.replace("NAME", name).replace('\n', line_end));
+                let rendered = project.outside("rendered");
+                let target = rendered.to_str().unwrap();
+                project.run(&["render", "--config", &source, "-o", target]).expect(0);
+                let parsed = python(parser, [&rendered]).expect(0).json();
+                for (key, expected) in meaning {
+                    let expected = expected.replace("NAME", name).replace('V', value);
+                    let found = parsed.pointer(&pointer(key)).and_then(|found| found.as_str());
+                    assert_eq!(found, Some(&*expected), "{format}: {key}: {name}: {line_end:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn rendering_leaves_every_other_byte() {
     let project = Project::with_age_file();

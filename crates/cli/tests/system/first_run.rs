@@ -73,7 +73,7 @@ fn what_init_makes_opens_with_the_age_tool() {
 }
 
 /// `modelmesh` at a terminal of its own, in a shell that shows how it ended.
-fn at_terminal(project: &Project, args: &[&str]) -> Screen {
+pub(crate) fn at_terminal(project: &Project, args: &[&str]) -> Screen {
     let shell = ["--ctty", "sh", "-c", "\"$@\"; echo \"ended with $?.\"", "sh", MODELMESH];
     let mut command = project.command(tool("setsid", "util-linux"), &shell);
     command.args(args).env("TERM", "xterm");
@@ -82,7 +82,7 @@ fn at_terminal(project: &Project, args: &[&str]) -> Screen {
 
 /// Asserts that the command ends with `code`, and returns all that the terminal has shown.
 #[track_caller]
-fn end(mut screen: Screen, code: i32) -> String {
+pub(crate) fn end(mut screen: Screen, code: i32) -> String {
     let shown = screen.expect("ended with ").to_owned();
     let mark = format!("ended with {code}.");
     let shown = if shown.contains(&mark) { shown } else { screen.expect(".\r\n").to_owned() };

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
+    first_run::{at_terminal, end},
     project::{Project, Ran, Run as _},
     tools::{age_keygen, tool},
 };
@@ -80,6 +81,27 @@ fn someone_who_was_removed_is_locked_out_of_what_follows() {
     assert_eq!(team.alice(&["secrets", "get", "shared"]).expect(0).text(), "first");
     team.of(&team.alice.0, &["secrets", "set", "later"], b"x").expect(0);
     team.bob(&["secrets", "get", "later"]).expect(6);
+}
+
+#[test]
+fn a_file_moves_from_keys_to_a_passphrase_and_back() {
+    let project = Project::with_age_file();
+    project.set("key", "value");
+    let mut rekey = at_terminal(&project, &["secrets", "rekey", "--passphrase"]);
+    rekey.expect("new passphrase for");
+    rekey.press("hush-hush\n");
+    rekey.expect("the same again");
+    rekey.press("hush-hush\n");
+    assert!(!end(rekey, 0).contains("hush"));
+    let with_passphrase = |args: &[&str]| {
+        let mut command = project.modelmesh(args);
+        command.env("MODELMESH_PASSPHRASE", "hush-hush").run(b"")
+    };
+    assert_eq!(with_passphrase(&["secrets", "get", "key"]).expect(0).text(), "value");
+
+    let public = tool("age-keygen", "age").arg("-y").arg(project.identity()).run(b"").expect(0).text();
+    with_passphrase(&["secrets", "rekey", "--add", public.trim()]).expect(0);
+    assert_eq!(project.get("key"), "value");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
     document::{Entry, Kind, NodeId},
     printable,
     reference::{Reference, is_store_name},
-    setting::{COMMON_SETTINGS, ConnectorSpec, Settings},
+    setting::{COMMON_SETTINGS, ConnectorSpec, Setting, SettingKind, SettingValue, Settings},
 };
 
 /// The name of the store that references without a store name use.
@@ -90,8 +90,18 @@ impl StoreEntry {
     }
 
     /// The settings, filled in. `InvalidConfig` if a variable is not set, or what was filled in does not fit.
+    ///
+    /// A default path is filled in too, for it is relative to the configuration file like all others.
     pub fn settings(&self, filler: &Filler<'_>) -> Result<Settings> {
-        self.drafts.fill(filler).map_err(|error| error.with_store(Arc::clone(&self.name)))
+        let mut settings =
+            self.drafts.fill(filler).map_err(|error| error.with_store(Arc::clone(&self.name)))?;
+        let table = self.connector().map_or(&[][..], |spec| spec.settings);
+        for setting in table.iter().filter(|setting| matches!(setting.kind, SettingKind::Path)) {
+            if let Some(default) = setting.default.filter(|_| settings.path(setting.key).is_none()) {
+                settings.insert(setting.key, SettingValue::Path(filler.absolute(default.as_ref())));
+            }
+        }
+        Ok(settings)
     }
 
     /// The naming rule of filled-in settings.
@@ -209,7 +219,7 @@ pub(super) fn read(
     let names_connector = connector.is_some();
     for item in keys {
         if let Some(setting) = flat_policy(item.key) {
-            policy.read(reader, setting, item.value);
+            read_parameter(reader, &mut policy, setting, &item);
             continue;
         }
         let Some(spec) = &spec else {
@@ -222,9 +232,7 @@ pub(super) fn read(
         let setting = draft::find(spec.settings, item.key).or_else(|| draft::find(COMMON_SETTINGS, item.key));
         match setting {
             Some(setting) if entry.drafts.has(setting.key) => {
-                let error =
-                    format!("'{}' is set twice: '{}' is the same setting", setting.key, printable(item.key));
-                reader.key_problem(&item, invalid(error));
+                reader.key_problem(&item, set_twice(setting, &item));
             }
             Some(setting) => entry.drafts.read(reader, setting, item.value),
             None if is_top && !names_connector => {
@@ -259,10 +267,28 @@ pub(super) fn read_policy(reader: &mut Reader<'_>, policy: &mut Drafts, node: No
     }
     for item in document.entries(node) {
         match flat_policy(item.key) {
-            Some(setting) => policy.read(reader, setting, item.value),
+            Some(setting) => read_parameter(reader, policy, setting, &item),
             None => reader.unknown_key(&item, RESOLUTION_SETTINGS.iter().map(|setting| setting.key)),
         }
     }
+}
+
+/// Reads one resolution parameter, unless another spelling set it already.
+pub(super) fn read_parameter(
+    reader: &mut Reader<'_>,
+    policy: &mut Drafts,
+    setting: &'static Setting,
+    item: &Entry<'_>,
+) {
+    if policy.has(setting.key) {
+        reader.key_problem(item, set_twice(setting, item));
+    } else {
+        policy.read(reader, setting, item.value);
+    }
+}
+
+fn set_twice(setting: &Setting, item: &Entry<'_>) -> Error {
+    invalid(format!("'{}' is set twice: '{}' is the same setting", setting.key, printable(item.key)))
 }
 
 pub(super) fn apply_policy(
@@ -283,7 +309,7 @@ pub(super) fn apply_policy(
 }
 
 /// The resolution parameter that a flat key names.
-pub(super) fn flat_policy(key: &str) -> Option<&'static crate::setting::Setting> {
+pub(super) fn flat_policy(key: &str) -> Option<&'static Setting> {
     FLAT_PREFIXES.iter().find_map(|prefix| draft::find(RESOLUTION_SETTINGS, key.strip_prefix(prefix)?))
 }
 

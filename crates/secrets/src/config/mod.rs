@@ -314,7 +314,7 @@ fn read_top_level_policy(reader: &mut Reader<'_>) -> ResolutionPolicy {
         } else if item.key.starts_with("secret-store.") || item.key.starts_with("secrets.") {
             let bare = item.key.strip_prefix("secrets.").unwrap_or(item.key);
             match entry::flat_policy(bare) {
-                Some(setting) => drafts.read(reader, setting, item.value),
+                Some(setting) => entry::read_parameter(reader, &mut drafts, setting, &item),
                 None => {
                     reader.unknown_key(&item, crate::RESOLUTION_SETTINGS.iter().map(|setting| setting.key));
                 }

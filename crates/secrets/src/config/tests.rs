@@ -111,6 +111,15 @@ fn every_spelling_of_a_resolution_parameter_reads_the_same() {
 }
 
 #[test]
+fn a_resolution_parameter_is_set_once() {
+    let text = "secrets: {cache_ttl: 60s, resolution: {cache_ttl: 90s}}";
+    assert_eq!(
+        problems(text),
+        ["m.yaml:1:11: secrets.cache_ttl: 'cache_ttl' is set twice: 'cache_ttl' is the same setting"]
+    );
+}
+
+#[test]
 fn a_named_store_inherits_the_policy_and_may_differ() {
     let configuration = parse(
         "secrets: {cache_ttl: 60s, max_stale: 1h, stores: {a: {store: test.file.v1, cache_ttl: 5s}, b: {store: test.file.v1}}}",

@@ -17,6 +17,8 @@ use modelmesh_secrets::{
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::blocking;
+
 use super::{Contents, Fingerprint, LOCK_WAIT, MAX_BYTES, Writer, read_bounded};
 
 /// A file format that holds secrets: what is peculiar to it, without locks, caches and tasks.
@@ -177,13 +179,7 @@ impl<C: Codec> FileStore<C> {
         job: impl FnOnce(&Inner<C>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.inner);
-        match tokio::task::spawn_blocking(move || job(&inner)).await {
-            Ok(result) => result,
-            Err(failed) => match failed.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(Error::new(ErrorKind::Unavailable, "the runtime is shutting down")),
-            },
-        }
+        blocking::run(move || job(&inner)).await
     }
 }
 
@@ -250,7 +246,7 @@ impl<C: Codec> Inner<C> {
             tracing::warn!(
                 path = %modelmesh_secrets::printable(&self.path.to_string_lossy()),
                 mode = format_args!("{mode:03o}"),
-                "others may read this file of secrets; the next write makes it private (0600)"
+                "others may read this file of secrets: make it private (chmod 600); a write by this store does that too"
             );
         }
     }

@@ -14,7 +14,7 @@ mod failure;
 #[cfg_attr(not(any(target_os = "macos", windows)), path = "secret_service.rs")]
 mod platform;
 
-use std::{fmt, panic, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use modelmesh_secrets::{
     Capabilities, Error, ErrorKind, Result, SecretManagement, SecretName, SecretResolution,
@@ -24,7 +24,10 @@ use modelmesh_secrets::{
 use zeroize::Zeroize;
 
 use self::platform::Keyring;
-use crate::registry::{Connector, OpenContext};
+use crate::{
+    blocking,
+    registry::{Connector, OpenContext},
+};
 
 const DEFAULT_SERVICE: &str = "modelmesh";
 
@@ -78,13 +81,7 @@ impl KeyringStore {
         call: impl FnOnce(&Keyring) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let keyring = Arc::clone(&self.0);
-        match tokio::task::spawn_blocking(move || call(&keyring)).await {
-            Ok(result) => result,
-            Err(failed) => match failed.try_into_panic() {
-                Ok(panic) => panic::resume_unwind(panic),
-                Err(_) => Err(Error::new(ErrorKind::Unavailable, "the program is shutting down")),
-            },
-        }
+        blocking::elsewhere(move || call(&keyring)).await
     }
 }
 

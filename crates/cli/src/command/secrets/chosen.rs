@@ -75,6 +75,11 @@ impl<'c> Chosen<'c> {
 
     /// The writing side. `Unsupported` if there is none, with the stores that have one.
     pub(super) fn management(&self) -> Result<&dyn SecretManagement> {
+        if !self.store.capabilities().durable {
+            let gone = "what is written to this store is gone when this command ends";
+            let error = Error::new(ErrorKind::Unsupported, gone).with_help(self.writable_stores());
+            return Err(self.named(error).into());
+        }
         self.store.management().ok_or_else(|| {
             let unsupported = Error::new(
                 ErrorKind::Unsupported,
