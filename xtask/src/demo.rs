@@ -30,7 +30,7 @@ pub(crate) fn run() -> Outcome {
     }
     demo.show("secrets list", None)?;
     demo.show("check", None)?;
-    demo.show("run -- python3 app.py", None)?;
+    demo.show("run -- ./app.sh", None)?;
     println!("\nThe files are in {}.", demo.folder.display());
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! The command line: one definition, from which come the parser, the help, the completions and the man page.
 
-use std::{ffi::OsString, path::PathBuf, str::FromStr};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use clap::{
     Args, ColorChoice, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint,
@@ -43,8 +47,8 @@ of the stores' own credentials. With --env or --store, references that name no
 store mean that one.
 
 With --redact this command stays between the program and its output, and
-shows ***** in place of every value of at least 4 bytes that it set, in base64,
-hexadecimal, JSON and URL encoding too. Output then goes through a pipe:
+shows ***** in place of every secret of at least 4 bytes that it resolved, in
+base64, hexadecimal, JSON and URL encoding too. Output then goes through a pipe:
 programs that ask whether they write to a terminal see none.
 
 Examples:
@@ -220,6 +224,15 @@ pub struct Target {
     /// Show values, even on a terminal
     #[arg(long, conflicts_with = "output")]
     pub reveal: bool,
+}
+
+impl Target {
+    /// The file to write; none for standard output, which has other names too. Replacing the file behind
+    /// those would take it from the shell, and from whoever else writes to it.
+    pub fn file(&self) -> Option<&Path> {
+        let stdout = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+        self.output.as_deref().filter(|path| !stdout.iter().any(|name| *path == Path::new(name)))
+    }
 }
 
 /// Arguments of `render`.

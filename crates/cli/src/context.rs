@@ -22,7 +22,7 @@ use modelmesh_stores::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{args::Global, failure::Result, prompt::TerminalPrompt};
+use crate::{args::Global, failure::Result, process::Variables, prompt::TerminalPrompt};
 
 /// The names that a configuration file may have, in the order in which messages list them.
 pub(crate) const FILE_NAMES: [&str; 4] =
@@ -148,6 +148,16 @@ impl Context {
         }
         let stores = StoreSet::new(Arc::clone(&self.configuration), self.outside.clone())?.without_cache();
         Ok(self.stores.get_or_init(|| stores))
+    }
+
+    /// The environment of a program that this one starts: the credentials of every configured store are kept
+    /// from it.
+    pub(crate) fn variables(&self, allowed: &[String]) -> Variables {
+        let mut variables = Variables::allowing(allowed);
+        for store in self.configuration.stores() {
+            store.credential_variables().for_each(|name| variables.remove(name));
+        }
+        variables
     }
 
     /// Opens a store.

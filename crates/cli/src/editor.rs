@@ -23,6 +23,7 @@ use signal_hook::{
 use crate::{
     interrupt::Interrupts,
     private_dir::PrivateDir,
+    process::Variables,
     prompt::{Buffer, MAX_VALUE},
 };
 
@@ -35,14 +36,15 @@ const VIM_PRIVATE: [&str; 5] =
 /// - The file is in a [`PrivateDir`], as is the folder for temporary files that the editor is given.
 /// - The editor is `$VISUAL`, `$EDITOR` or `vi`, read by the shell, so that it may have arguments.
 /// - Fails if the editor does: whoever leaves it with an error (`:cq`) wants nothing changed.
+/// - It gets this process's environment as `variables` change it: without the credentials of stores.
 /// - Ctrl-C is the editor's business. A signal that ends this process ends the editor, and the file is wiped.
-pub fn edit(name: &str, text: &SecretString) -> Result<Option<SecretString>> {
+pub fn edit(name: &str, text: &SecretString, variables: &Variables) -> Result<Option<SecretString>> {
     // Watched until the file is wiped, whatever the outcome.
     let mut session = Session {
         interrupts: Interrupts::watch().map_err(|e| failed("watch for signals", e))?,
         ended_by: None,
     };
-    let edited = session.edit(name, text);
+    let edited = session.edit(name, text, variables);
     if let Some(signal) = session.ended_by {
         emulate_default_handler(signal).map_err(|error| failed("end", error))?;
     }
@@ -56,10 +58,17 @@ struct Session {
 }
 
 impl Session {
-    fn edit(&mut self, name: &str, text: &SecretString) -> Result<Option<SecretString>> {
+    fn edit(
+        &mut self,
+        name: &str,
+        text: &SecretString,
+        variables: &Variables,
+    ) -> Result<Option<SecretString>> {
         let dir = PrivateDir::new()?;
         let path = dir.file(name, text)?;
-        let editor = command(&editor(), &path, dir.path()).spawn();
+        let mut command = command(&editor(), &path, dir.path());
+        variables.apply(&mut command);
+        let editor = command.spawn();
         let status = self.wait(editor.map_err(|error| failed("start the editor", error))?)?;
         if !status.success() {
             let message = format!("the editor ended with {status}, so nothing was changed");

@@ -1,6 +1,7 @@
 //! A configuration's stores, opened as an application opens them.
 
 #![allow(clippy::disallowed_methods, reason = "tests write the files that others would")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use std::{path::Path, sync::Arc};
 

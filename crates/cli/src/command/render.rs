@@ -26,7 +26,7 @@ struct Rendered<'a> {
 /// - Nothing is written unless every reference resolves. A text in which a secret is missing, and may be
 ///   (`fail_on_missing: false`), becomes empty, with a warning: half of a URL is worse than none.
 pub(super) fn run(args: &RenderArgs, global: &Global, output: &mut Output) -> Result<()> {
-    let target = args.target.output.as_deref();
+    let target = args.target.file();
     if target.is_none() && output.is_terminal() && !args.target.reveal {
         return Err(Failure::usage("values are not shown on a terminal")
             .with_help("write a file with '-o FILE', or pass --reveal"));

@@ -32,14 +32,18 @@ pub(super) fn run(args: &RunArgs, global: &Global, hardened: &Hardened, output: 
     let configuration = context.configuration();
     configuration.require_valid()?;
     let texts = if args.set.is_empty() { of_section(&context, output)? } else { of_options(args)? };
-    let variables = resolve(texts, &args.allow_env, &context)?;
+    let answers = ask(&texts, &context)?;
+    let variables = fill(&texts, &answers, &args.allow_env, &context)?;
     let [program, rest @ ..] = &args.command[..] else {
         return Err(Failure::usage("there is no program to run"));
     };
     if !args.redact {
         return Err(replace(program, rest, &variables, hardened));
     }
-    let patterns = Patterns::of(variables.values());
+    // Of each value by itself: a program may take it out of the URL that it was given in. What stands beside
+    // it came from no store.
+    let patterns =
+        Patterns::of(answers.iter().filter_map(|(_, answer)| Some(answer.as_ref().ok()?.expose())));
     match run_redacted(program, rest, &variables, &patterns, hardened)? {
         Exit::DONE => Ok(()),
         code => Err(Failure::reported(code)),
@@ -136,42 +140,49 @@ fn of_options(args: &RunArgs) -> Result<Vec<Text>> {
     texts.collect()
 }
 
-/// Resolves the references of `texts`, each once, and fails with everything that is wrong with them.
-fn resolve(texts: Vec<Text>, allowed: &[String], context: &Context) -> Result<Variables> {
-    let configuration = context.configuration();
+/// A reference, and what its store answered.
+type Answer = (Reference, Result<SecretValue, Error>);
+
+/// Resolves the references of `texts`: an answer for each, in their order.
+fn ask(texts: &[Text], context: &Context) -> Result<Vec<Answer>> {
     let default = context.selected()?.name;
-    let references: Vec<Reference> = texts
-        .iter()
-        .flat_map(Text::references)
-        .map(|reference| {
-            let mut reference = reference.clone();
+    let references = texts.iter().flat_map(Text::references).cloned();
+    let references: Vec<Reference> = references
+        .map(|mut reference| {
             if *default != *DEFAULT_STORE {
                 reference.store.get_or_insert_with(|| (&*default).into());
             }
             reference
         })
         .collect();
-    let values = if references.is_empty() {
+    if references.is_empty() {
         // Nothing to ask: no runtime is needed either.
-        Vec::new()
-    } else {
-        context.block_on(context.store_set()?.resolver().get_many(&references))?
-    };
-    let mut answers = references.iter().zip(values);
+        return Ok(Vec::new());
+    }
+    let values = context.block_on(context.store_set()?.resolver().get_many(&references))?;
+    Ok(references.into_iter().zip(values).collect())
+}
+
+/// The variables, or everything that is wrong with them.
+fn fill(texts: &[Text], answers: &[Answer], allowed: &[String], context: &Context) -> Result<Variables> {
+    let configuration = context.configuration();
     let mut variables = Variables::allowing(allowed);
     for store in configuration.stores() {
         store.credential_variables().for_each(|name| variables.remove(name));
     }
     let mut problems = Vec::new();
+    let mut rest = answers;
     for text in texts {
-        match text.fill(&mut answers, context, &mut problems) {
-            Some(value) => {
-                if let Err(error) = variables.set(&text.variable, value) {
-                    let place = text.node.and_then(|node| configuration.place_of_value(node));
-                    problems.push(problem(place, error));
-                }
+        let (own, others) = rest.split_at(text.references().count());
+        rest = others;
+        if let Some(value) = text.fill(own) {
+            if let Err(error) = variables.set(&text.variable, value) {
+                let place = text.node.and_then(|node| configuration.place_of_value(node));
+                problems.push(problem(place, error));
             }
-            None => variables.remove(text.variable),
+        } else {
+            variables.remove(text.variable.as_str());
+            problems.extend(text.problems(own, context));
         }
     }
     if problems.is_empty() {
@@ -181,33 +192,32 @@ fn resolve(texts: Vec<Text>, allowed: &[String], context: &Context) -> Result<Va
 }
 
 impl Text {
-    /// The text with values in place of references; none if one is missing, or failed.
-    fn fill<'r>(
-        &self,
-        answers: &mut impl Iterator<Item = (&'r Reference, Result<SecretValue, Error>)>,
-        context: &Context,
-        problems: &mut Vec<Problem>,
-    ) -> Option<SecretString> {
+    /// The text with values in place of references; none if one of them has no value.
+    fn fill(&self, answers: &[Answer]) -> Option<SecretString> {
+        let mut values = answers.iter().map(|(_, answer)| answer.as_ref().ok().map(SecretValue::expose));
+        let pieces = self.parts.iter().map(|part| match part {
+            Part::Literal(text) => Some(text.expose_secret()),
+            Part::Reference(..) => values.next().flatten(),
+        });
+        let pieces: Vec<&str> = pieces.collect::<Option<_>>()?;
+        // As long as its pieces together, so that no copy is left behind by growing.
+        Some(Zeroizing::new(pieces.concat()).as_str().into())
+    }
+
+    /// Why its references have no value, but for secrets that may be missing.
+    fn problems(&self, answers: &[Answer], context: &Context) -> Vec<Problem> {
         let configuration = context.configuration();
-        let mut filled = Zeroizing::new(String::new());
-        let mut whole = true;
-        for part in &self.parts {
-            match part {
-                Part::Literal(text) => filled.push_str(text.expose_secret()),
-                Part::Reference(_, span) => match answers.next() {
-                    Some((_, Ok(value))) => filled.push_str(value.expose()),
-                    Some((reference, Err(error))) => {
-                        whole = false;
-                        if !configuration.may_be_missing(reference, &error) {
-                            let place = self.node.and_then(|node| configuration.place_of(node, span.clone()));
-                            problems.push(advise(problem(place, error), context));
-                        }
-                    }
-                    None => whole = false,
-                },
-            }
-        }
-        whole.then(|| filled.as_str().into())
+        let spans = self.parts.iter().filter_map(|part| match part {
+            Part::Reference(_, span) => Some(span),
+            Part::Literal(_) => None,
+        });
+        let failed = spans.zip(answers).filter_map(|(span, (reference, answer))| {
+            let error =
+                answer.as_ref().err().filter(|error| !configuration.may_be_missing(reference, error))?;
+            let place = self.node.and_then(|node| configuration.place_of(node, span.clone()));
+            Some(advise(problem(place, error.clone()), context))
+        });
+        failed.collect()
     }
 }
 

@@ -58,7 +58,7 @@ impl Variables {
     }
 
     /// Writes the variables into the environment of `command`, which otherwise inherits this process's.
-    pub(super) fn apply(&self, command: &mut Command) {
+    pub(crate) fn apply(&self, command: &mut Command) {
         for name in CREDENTIALS.into_iter().chain(self.removed.iter().map(String::as_str)) {
             command.env_remove(name);
         }

@@ -93,7 +93,7 @@ fn passphrase(confirm: bool, output: &mut Output) -> Result<Exit> {
 }
 
 fn edit(output: &mut Output) -> Result<Exit> {
-    match editor::edit("secrets.yaml", &"key: old\n".into())? {
+    match editor::edit("secrets.yaml", &"key: old\n".into(), &Variables::allowing([""; 0]))? {
         Some(edited) => say(output, edited.expose_secret()),
         None => say(output, "unchanged"),
     }

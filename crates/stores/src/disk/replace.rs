@@ -89,6 +89,8 @@ fn replace_at(target: &Target, bytes: &[u8]) -> Result<()> {
         .tempfile_in(&target.folder)
         .map_err(cannot_write)?;
     match std::fs::symlink_metadata(&path) {
+        // A rename would put a file in the place of a pipe or a device, and take it from all who use it.
+        Ok(old) if !old.is_file() => return Err(not_a_file(&path)),
         Ok(old) => inherit(new.as_file(), &old).map_err(|error| taken_from_owner(&path, error))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(cannot_write(error)),
@@ -104,6 +106,11 @@ fn replace_at(target: &Target, bytes: &[u8]) -> Result<()> {
         .with_help("check the disk, then write again")
         .with_source(error)
     })
+}
+
+fn not_a_file(path: &Path) -> Error {
+    Error::new(ErrorKind::Io, format!("'{}' is not a regular file", path.display()))
+        .with_help("nothing was written: name a file, or one that does not exist yet")
 }
 
 fn taken_from_owner(path: &Path, error: io::Error) -> Error {
@@ -261,6 +268,29 @@ mod tests {
             replace(&folder.path().join("link"), b"new").unwrap();
             assert_eq!(std::fs::read(folder.path().join("real")).unwrap(), b"new");
             assert!(folder.path().join("link").is_symlink());
+        }
+
+        #[test]
+        fn what_is_no_regular_file_is_not_replaced_by_one() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("socket");
+            let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+            let error = replace(&path, b"x").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Io);
+            assert!(error.message().contains("not a regular file"), "{error}");
+            assert!(!path.symlink_metadata().unwrap().is_file());
+            assert_eq!(names(folder.path()), ["socket"]);
+        }
+
+        #[test]
+        fn a_pipe_is_not_replaced_by_a_file() {
+            use std::os::unix::fs::FileTypeExt as _;
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("pipe");
+            let mode = rustix::fs::Mode::from_raw_mode(0o600);
+            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+            assert_eq!(replace(&path, b"x").unwrap_err().kind(), ErrorKind::Io);
+            assert!(path.symlink_metadata().unwrap().file_type().is_fifo());
         }
 
         #[test]

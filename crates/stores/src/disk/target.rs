@@ -37,6 +37,14 @@ impl Target {
                     )
                     .with_help("name a file in it"));
                 }
+                // Replacing a pipe, or a device such as /dev/null, would take it from everybody else.
+                Ok(found) if !found.is_file() => {
+                    return Err(Error::new(
+                        ErrorKind::Io,
+                        format!("'{}' is not a regular file", path.display()),
+                    )
+                    .with_help("name a file that can be replaced"));
+                }
                 Ok(_) => return Target::beside(&at),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Target::beside(&at),
                 Err(error) => return Err(refused("look at", &at, error)),

@@ -34,8 +34,9 @@ pub(super) fn run(chosen: &Chosen<'_>, output: &mut Output) -> Result<()> {
     let header = header(chosen);
     let text = bundle::write(&before, Format::Yaml)?;
     let mut shown = headed(&header, &text);
+    let variables = chosen.context().variables(&[]);
     loop {
-        let Some(edited) = editor::edit(FILE, &shown)? else {
+        let Some(edited) = editor::edit(FILE, &shown, &variables)? else {
             output.note("nothing was changed");
             return Ok(());
         };

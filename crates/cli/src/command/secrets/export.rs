@@ -23,7 +23,7 @@ struct Exported<'a> {
 /// - The file is replaced whole, and readable by its owner alone.
 /// - Without a file, `--json` asks for the JSON format: the document itself is the result.
 pub(super) fn run(args: &ExportArgs, chosen: &Chosen<'_>, output: &mut Output) -> Result<()> {
-    let target = args.target.output.as_deref();
+    let target = args.target.file();
     if target.is_none() && output.is_terminal() && !args.target.reveal {
         return Err(Failure::usage("values are not shown on a terminal")
             .with_help("write a file with '-o FILE', or pass --reveal"));

@@ -114,12 +114,14 @@ fn encrypted_file(args: &RekeyArgs, chosen: &Chosen<'_>, output: &mut Output) ->
     }
     let store = EncryptedFileStore::open(chosen.settings()?, chosen.context().open_context())
         .map_err(|error| chosen.named(error))?;
-    let recipients = [PASSPHRASE.to_owned()];
+    // Before anything is said or a new one is thought of: does the key at hand open the file?
+    chosen.wait(store.document())?;
+    let by =
+        if chosen.settings()?.secret("encryption_key").is_some() { "encryption key" } else { PASSPHRASE };
+    let recipients = [by.to_owned()];
     if !args.passphrase {
         return tell(chosen, Some(&recipients), &recipients, output);
     }
-    // Before a new one is thought of: does the old one open the file?
-    chosen.wait(store.document())?;
     chosen.wait(store.change_passphrase(new_passphrase(chosen)?))?;
     warn_of_the_old(chosen, output)?;
     if output.is_json() {
