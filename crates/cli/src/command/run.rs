@@ -166,10 +166,7 @@ fn ask(texts: &[Text], context: &Context) -> Result<Vec<Answer>> {
 /// The variables, or everything that is wrong with them.
 fn fill(texts: &[Text], answers: &[Answer], allowed: &[String], context: &Context) -> Result<Variables> {
     let configuration = context.configuration();
-    let mut variables = Variables::allowing(allowed);
-    for store in configuration.stores() {
-        store.credential_variables().for_each(|name| variables.remove(name));
-    }
+    let mut variables = context.variables(allowed);
     let mut problems = Vec::new();
     let mut rest = answers;
     for text in texts {

@@ -89,8 +89,6 @@ fn replace_at(target: &Target, bytes: &[u8]) -> Result<()> {
         .tempfile_in(&target.folder)
         .map_err(cannot_write)?;
     match std::fs::symlink_metadata(&path) {
-        // A rename would put a file in the place of a pipe or a device, and take it from all who use it.
-        Ok(old) if !old.is_file() => return Err(not_a_file(&path)),
         Ok(old) => inherit(new.as_file(), &old).map_err(|error| taken_from_owner(&path, error))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(cannot_write(error)),
@@ -106,11 +104,6 @@ fn replace_at(target: &Target, bytes: &[u8]) -> Result<()> {
         .with_help("check the disk, then write again")
         .with_source(error)
     })
-}
-
-fn not_a_file(path: &Path) -> Error {
-    Error::new(ErrorKind::Io, format!("'{}' is not a regular file", path.display()))
-        .with_help("nothing was written: name a file, or one that does not exist yet")
 }
 
 fn taken_from_owner(path: &Path, error: io::Error) -> Error {
