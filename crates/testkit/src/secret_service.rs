@@ -155,8 +155,19 @@ impl Server {
     }
 }
 
+/// GNOME Keyring aborts now and then by itself. A test that fails then proves nothing; whoever runs the tests
+/// sees it in the file that `MODELMESH_TEST_SERVER_DEATHS` names, and runs them again.
+fn note_death(status: std::process::ExitStatus, log: &str) {
+    let Some(path) = std::env::var_os("MODELMESH_TEST_SERVER_DEATHS") else { return };
+    let file = fs::OpenOptions::new().create(true).append(true).open(path);
+    let _ = file.and_then(|mut file| writeln!(file, "a server ended by itself: {status}: {log}"));
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
+        if let Ok(Some(status)) = self.child.try_wait() {
+            note_death(status, &self.log());
+        }
         // It may have ended by itself; there is nothing to do about any other failure.
         let _ = self.child.kill();
         let _ = self.child.wait();
