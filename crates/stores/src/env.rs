@@ -7,7 +7,7 @@ use modelmesh_secrets::{
     SecretValue, async_trait, setting::ConnectorSpec,
 };
 
-use crate::{environment::Environment, registry::Connector};
+use crate::{connector::Connector, environment::Environment};
 
 /// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {

@@ -2,6 +2,7 @@
 
 pub mod age_file;
 pub mod blocking;
+pub mod connector;
 pub mod disk;
 pub mod dotenv;
 pub mod encrypted_file;

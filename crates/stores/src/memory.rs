@@ -12,7 +12,7 @@ use modelmesh_secrets::{
     setting::{ConnectorSpec, Setting, SettingKind, Settings},
 };
 
-use crate::registry::{Connector, OpenContext};
+use crate::connector::{Connector, OpenContext};
 
 /// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {

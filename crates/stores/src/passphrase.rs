@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use modelmesh_secrets::{Error, ErrorKind, ExposeSecret as _, Result, SecretString};
 
 use crate::{
+    connector::{OpenContext, PassphrasePrompt},
     environment::{Environment, variable},
-    registry::{OpenContext, PassphrasePrompt},
 };
 
 /// The setting, else `MODELMESH_PASSPHRASE`, else a person, who is asked once.

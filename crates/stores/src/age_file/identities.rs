@@ -9,10 +9,10 @@ use modelmesh_secrets::{Error, ErrorKind, ExposeSecret as _, Result, SecretStrin
 
 use super::{cipher::Sealed, identity};
 use crate::{
+    connector::OpenContext,
     disk::read_bounded,
     environment::{Environment, variable},
     passphrase::{PassphraseSource, secret_variable},
-    registry::OpenContext,
 };
 
 /// The longest identity file that is read: an RSA key has some 3 KiB.

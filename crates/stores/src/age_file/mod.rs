@@ -38,9 +38,9 @@ pub use recipient::PASSPHRASE;
 pub use rekey::{RekeyPlan, Rekeyed};
 
 use crate::{
+    connector::{Connector, OpenContext},
     disk::{Codec, FileStore},
     passphrase::PassphraseSource,
-    registry::{Connector, OpenContext},
 };
 use cipher::Sealed;
 use identities::{IdentitySource, error_at};

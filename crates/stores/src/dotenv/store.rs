@@ -15,10 +15,10 @@ use zeroize::Zeroizing;
 
 use super::{Change, Entry, KEYS, edit, edit::KEYS_HELP, parse, parse::winner};
 use crate::{
+    connector::{Connector, OpenContext},
     disk::{Codec, Document, FileStore},
     env,
     environment::Environment,
-    registry::{Connector, OpenContext},
 };
 
 const DEFAULT_PATH: &str = ".env";

@@ -9,7 +9,7 @@ use modelmesh_secrets::{Error, ErrorKind, ExposeSecret as _, Result, SecretStrin
 use sha2::Sha256;
 
 use super::cipher::Key;
-use crate::{passphrase::PassphraseSource, registry::OpenContext};
+use crate::{connector::OpenContext, passphrase::PassphraseSource};
 
 /// What the reference uses, and [OWASP asks for](https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#pbkdf2).
 const ITERATIONS: u32 = 600_000;

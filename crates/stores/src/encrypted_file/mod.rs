@@ -28,8 +28,8 @@ pub use key::KeySource;
 pub use obfuscated::import_obfuscated;
 
 use crate::{
+    connector::{Connector, OpenContext},
     disk::{Codec, FileStore},
-    registry::{Connector, OpenContext},
 };
 
 /// What the registry knows of this connector.

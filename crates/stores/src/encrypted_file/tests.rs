@@ -16,7 +16,7 @@ use modelmesh_secrets::{
 };
 
 use super::*;
-use crate::{environment::FixedEnvironment, registry::PassphrasePrompt};
+use crate::{connector::PassphrasePrompt, environment::FixedEnvironment};
 
 const PASSPHRASE: &str = "correct horse battery staple";
 const HEX: &str = "00112233445566778899AABBccddeeff00112233445566778899aabbccddeeff";

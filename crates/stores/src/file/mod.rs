@@ -17,9 +17,9 @@ use zeroize::Zeroizing;
 
 use self::tree::Tree;
 use crate::{
+    connector::{Connector, OpenContext},
     disk::{self, Codec, FileStore},
     dotenv::Text,
-    registry::{Connector, OpenContext},
 };
 
 /// The line of the registry.

@@ -11,7 +11,7 @@ use modelmesh_secrets::{Error, ErrorKind, Result, SecretName, SecretValue};
 use windows_native_keyring_store::Store;
 
 use super::{failure::failure, not_found};
-use crate::registry::OpenContext;
+use crate::connector::OpenContext;
 
 /// A credential holds 2,560 bytes (`CRED_MAX_CREDENTIAL_BLOB_SIZE`). UTF-16 takes at most two for each byte
 /// of UTF-8, so any value of this length fits.

@@ -11,7 +11,7 @@ use modelmesh_secrets::{Error, Result, SecretName, SecretValue};
 use security_framework::base::Error as Status;
 
 use super::{failure, value_of};
-use crate::registry::OpenContext;
+use crate::connector::OpenContext;
 
 /// The Keychain states no limit.
 pub(super) const MAX_BYTES: Option<usize> = None;

@@ -26,7 +26,7 @@ use zeroize::Zeroize;
 use self::platform::Keyring;
 use crate::{
     blocking,
-    registry::{Connector, OpenContext},
+    connector::{Connector, OpenContext},
 };
 
 const DEFAULT_SERVICE: &str = "modelmesh";

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use zbus::DBusError;
 
 use super::{ambiguous, not_found, value_of};
-use crate::{environment::Environment, registry::OpenContext};
+use crate::{connector::OpenContext, environment::Environment};
 
 /// The specification states no limit.
 pub(super) const MAX_BYTES: Option<usize> = None;

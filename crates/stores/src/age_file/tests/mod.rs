@@ -21,7 +21,7 @@ mod keys;
 mod sharing;
 
 use super::*;
-use crate::{environment::FixedEnvironment, registry::PassphrasePrompt};
+use crate::{connector::PassphrasePrompt, environment::FixedEnvironment};
 
 const FOREIGN: &[u8] = include_bytes!("../../../tests/fixtures/age-file/foreign.age");
 const NOT_OURS: &[u8] = include_bytes!("../../../tests/fixtures/age-file/not-ours.age");

@@ -1,0 +1,49 @@
+//! What a connector is, and what it may use of the process around it.
+
+use std::{fmt, sync::Arc};
+
+use modelmesh_secrets::{
+    Result, SecretStoreConnector, SecretString,
+    setting::{ConnectorSpec, Settings},
+};
+
+use crate::environment::{Environment, ProcessEnvironment};
+
+/// A connector: what it is, and how a store of its kind is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Connector {
+    /// ID, settings and one line of documentation.
+    pub spec: ConnectorSpec,
+    /// Opens a store: checks the settings, and does no I/O that can wait for the first call.
+    pub open: fn(&Settings, &OpenContext) -> Result<Arc<dyn SecretStoreConnector>>,
+}
+
+/// What a store may use of the process around it.
+#[derive(Clone)]
+pub struct OpenContext {
+    /// Environment variables.
+    pub environment: Arc<dyn Environment>,
+    /// Asks a person for a passphrase; none where nobody can be asked.
+    pub prompt: Option<Arc<dyn PassphrasePrompt>>,
+}
+
+impl Default for OpenContext {
+    /// The environment of this process, and nobody to ask.
+    fn default() -> Self {
+        OpenContext { environment: Arc::new(ProcessEnvironment), prompt: None }
+    }
+}
+
+impl fmt::Debug for OpenContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenContext").field("environment", &self.environment).finish_non_exhaustive()
+    }
+}
+
+/// Asks a person for a passphrase.
+pub trait PassphrasePrompt: Send + Sync {
+    /// Asks once, without echo. `what` completes "passphrase for …".
+    ///
+    /// A new passphrase (`confirm`) is asked twice, and the two must agree.
+    fn passphrase(&self, what: &str, confirm: bool) -> Result<SecretString>;
+}
