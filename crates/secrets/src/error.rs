@@ -149,6 +149,11 @@ impl Error {
         Error::new(ErrorKind::Unsupported, format!("this store cannot {what}"))
     }
 
+    /// The error of a name that a store was asked for, among others, and gave no result for.
+    pub(crate) fn unanswered() -> Self {
+        Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked")
+    }
+
     /// Names the store. A store already named stays: the innermost knows best.
     pub fn with_store(mut self, store: impl Into<Arc<str>>) -> Self {
         self.0.store.get_or_insert_with(|| store.into());

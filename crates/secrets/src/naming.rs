@@ -169,9 +169,11 @@ impl Asked<'_> {
     /// The backend's answers under the logical names.
     fn logical(self, answers: Vec<Result<SecretValue>>) -> Vec<Result<SecretValue>> {
         let mut answers = answers.into_iter();
-        let missing = || Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked");
         let answer = |(mapped, name): (Result<SecretName>, &SecretName)| match mapped {
-            Ok(_) => answers.next().unwrap_or_else(|| Err(missing())).map_err(|error| error.renamed(name)),
+            Ok(_) => answers
+                .next()
+                .unwrap_or_else(|| Err(Error::unanswered()))
+                .map_err(|error| error.renamed(name)),
             Err(error) => Err(error),
         };
         self.mapped.into_iter().zip(self.names).map(answer).collect()

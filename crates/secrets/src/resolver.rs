@@ -188,9 +188,7 @@ impl Answers {
             Answers::Opened(answers) => match answers.get(question) {
                 Some(Ok(value)) => Ok(value),
                 Some(Err(error)) => Err(error.clone()),
-                None => {
-                    Err(Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked"))
-                }
+                None => Err(Error::unanswered()),
             },
         }
     }

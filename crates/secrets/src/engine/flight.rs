@@ -7,7 +7,7 @@ use std::{
 
 use event_listener::{Event, Listener};
 
-use crate::{Result, SecretValue};
+use crate::{Error, Result, SecretValue};
 
 /// One backend call, for one name or many, shared by all who asked while it ran. Dropping a waiter cancels
 /// nothing.
@@ -72,6 +72,6 @@ impl Seat {
     }
 
     fn answer(&self) -> Option<Result<SecretValue>> {
-        Some(self.flight.answers.get()?.get(self.at).cloned().unwrap_or_else(|| Err(super::unanswered())))
+        Some(self.flight.answers.get()?.get(self.at).cloned().unwrap_or_else(|| Err(Error::unanswered())))
     }
 }

@@ -252,7 +252,7 @@ impl Engine {
                 table.arrive(&led.key, flight, answer, now, wall, &self.view);
             }
             for led in led.iter().skip(answers.len()) {
-                table.arrive(&led.key, flight, &Err(unanswered()), now, wall, &self.view);
+                table.arrive(&led.key, flight, &Err(Error::unanswered()), now, wall, &self.view);
             }
             before.is_none_or(|before| table.next_due().is_some_and(|next| next < before))
         };
@@ -397,10 +397,6 @@ impl Drop for Lead<'_> {
             self.fail(&Error::new(ErrorKind::Unavailable, "the fetch was stopped before it had an answer"));
         }
     }
-}
-
-fn unanswered() -> Error {
-    Error::new(ErrorKind::Malformed, "the store answered fewer names than it was asked")
 }
 
 fn timed_out(after: Duration) -> Error {
