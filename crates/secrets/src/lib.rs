@@ -14,6 +14,7 @@ mod engine;
 mod error;
 mod name;
 mod naming;
+pub mod observe;
 mod policy;
 mod printable;
 pub mod reference;

@@ -1,0 +1,114 @@
+//! What the engine tells of itself: events, metrics, an audit log. Never a value.
+
+pub(crate) mod audit;
+mod event;
+pub mod metrics;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use self::event::Subscribers;
+pub use self::{
+    audit::AuditLog,
+    event::{Event, EventKind, Subject, Subscription},
+};
+use crate::{ErrorKind, SecretName, Version};
+
+/// Where the stores of one application tell what happens: subscribers get [`Event`]s, the audit log gets a line
+/// for each fetch, write and rotation, and metrics go to the recorder that the application installed.
+///
+/// Cloning is cheap, and clones are one observer: give the same one to every store.
+#[derive(Clone, Default)]
+pub struct Observer(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    subscribers: Subscribers,
+    audit: Option<AuditLog>,
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").field("audit", &self.0.audit.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Observer {
+    /// An observer without subscribers and without an audit log.
+    pub fn new() -> Self {
+        Observer::default()
+    }
+
+    /// An observer that keeps an audit log.
+    pub fn with_audit(audit: AuditLog) -> Self {
+        Observer(Arc::new(Inner { audit: Some(audit), ..Inner::default() }))
+    }
+
+    /// Calls `subscriber` for each event from now on, until the subscription is dropped.
+    ///
+    /// - Events of one secret come in the order in which they happened.
+    /// - It runs on the engine's thread, outside every lock: it may ask and activate, and it should be quick.
+    /// - One that panics is logged, and hinders no other.
+    pub fn subscribe(&self, subscriber: impl Fn(&Event) + Send + Sync + 'static) -> Subscription {
+        self.0.subscribers.subscribe(subscriber)
+    }
+
+    /// Queues an event. May be called under a lock: nobody is called before [`deliver`](Observer::deliver).
+    pub(crate) fn queue(&self, event: Event) {
+        self.0.subscribers.queue(event);
+    }
+
+    /// Delivers what was queued. Never called under a lock.
+    pub(crate) fn deliver(&self) {
+        self.0.subscribers.deliver();
+    }
+
+    /// Tells of one call of a backend that has ended.
+    pub(crate) fn call_ended(&self, call: &CallRecord<'_>) {
+        metrics::call_ended(call);
+        if let Some(audit) = &self.0.audit {
+            audit.call_ended(call);
+        }
+    }
+}
+
+/// One call of a backend.
+pub(crate) struct CallRecord<'c> {
+    pub(crate) store: &'c str,
+    pub(crate) connector: &'c str,
+    pub(crate) operation: Operation,
+    /// What was asked for or written: the name, the version asked for or got, and the outcome.
+    pub(crate) secrets: &'c [CallSecret<'c>],
+    /// The outcome of the whole call: that of its first failure, if any.
+    pub(crate) outcome: Result<(), ErrorKind>,
+    pub(crate) took: Duration,
+}
+
+/// One secret of a call.
+pub(crate) struct CallSecret<'c> {
+    pub(crate) name: &'c SecretName,
+    pub(crate) version: Option<&'c Version>,
+    pub(crate) outcome: Result<(), ErrorKind>,
+}
+
+/// What a backend is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Get,
+    Set,
+    List,
+    Delete,
+    Exchange,
+}
+
+impl Operation {
+    /// The operation's name in metrics, spans and the audit log: stable across versions.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Operation::Get => "get",
+            Operation::Set => "set",
+            Operation::List => "list",
+            Operation::Delete => "delete",
+            Operation::Exchange => "exchange",
+        }
+    }
+}
