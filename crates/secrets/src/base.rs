@@ -6,7 +6,9 @@ use crate::{
     Capabilities, Change, Error, ErrorKind, ResolutionPolicy, Result, SecretManagement, SecretName,
     SecretResolution, SecretStoreConnector, SecretValue, Version, async_trait,
     clock::{Clock, SystemClock},
-    engine::Engine,
+    engine::{AuthFailure, Engine, Pin, Watch},
+    guard::GuardedStore,
+    observe::Observer,
 };
 
 /// The hook of a custom store: look one name up.
@@ -46,10 +48,18 @@ pub trait Resolve: Send + Sync {
 ///
 /// - A value is served from memory until its TTL, or its own expiry, has passed; a 'not found' for
 ///   `negative_ttl`. A timer ends them, so a cached read looks at no clock.
+/// - A value that is read, or [watched](BaseSecretStore::watch), is refreshed in the background before its TTL
+///   ends.
+/// - While the backend cannot answer, the last good value is served, for `max_stale` since the backend last
+///   confirmed it and never past the value's own expiry. 'Not found', 'disabled', and 'denied' twice are
+///   answers: they end it.
 /// - Callers who ask for one name at the same time share one backend call. A caller that gives up cancels
 ///   nothing for the others.
-/// - A write through this store is seen by the next read. A change from outside is seen when the TTL ends, or
-///   within about a second where the store can tell ([`Capabilities::watch`]).
+/// - Calls of the backend are limited in time and number, retried, and held back while it keeps failing: see
+///   [`GuardedStore`].
+/// - A write through this store is seen by the next read. A change from outside is seen when the value is
+///   refreshed, or within about a second where the store can tell ([`Capabilities::watch`]).
+/// - Every value has a [version](SecretValue::version): a store that gives none has its values numbered.
 ///
 /// Cloning is cheap, and clones share one cache.
 #[derive(Clone)]
@@ -81,7 +91,14 @@ impl BaseSecretStore {
 
     /// A store over a connector, to be configured.
     pub fn builder(connector: Arc<dyn SecretStoreConnector>) -> Builder {
-        Builder { connector, name: None, policy: ResolutionPolicy::default(), clock: Arc::new(SystemClock) }
+        Builder {
+            connector,
+            name: None,
+            policy: ResolutionPolicy::default(),
+            clock: Arc::new(SystemClock),
+            observer: Observer::new(),
+            is_guarded: false,
+        }
     }
 
     /// The value of `name`, from the cache or the backend.
@@ -129,6 +146,69 @@ impl BaseSecretStore {
         self.engine.cached(name, read)
     }
 
+    /// The value of `name` as the backend has it now: past the cache, into the cache.
+    ///
+    /// Fails where the backend fails; what is cached stays then.
+    pub async fn refresh(&self, name: &SecretName) -> Result<SecretValue> {
+        let mut answers = self.fetch_anew(&[(name.clone(), None)]).await;
+        answers.pop().unwrap_or_else(|| Err(Error::unanswered()))
+    }
+
+    /// A live handle on `name`, which yields each new version.
+    ///
+    /// Fails as [`get`](BaseSecretStore::get) does if there is no value to begin with.
+    pub async fn watch(&self, name: &SecretName) -> Result<Watch> {
+        let pin = self.pin(name, None);
+        let value = self.get(name).await?;
+        Ok(self.engine.watch(pin, &value))
+    }
+
+    /// Reports that the upstream API refused the value of `name` with this version.
+    ///
+    /// - If another version is at hand already, it is returned without a call.
+    /// - Otherwise the backend is asked once, for all who report the same; again after
+    ///   `min_refresh_interval` at the earliest. Nobody waits for that interval.
+    /// - If it has nothing new, the version before is served again, for as long as it is at hand
+    ///   (`previous_retain`) and was not refused itself.
+    ///
+    /// Try again once with what is returned, and fail over if there is nothing.
+    pub async fn report_auth_failure(&self, name: &SecretName, version: &Version) -> AuthFailure {
+        self.report_refused(name, None, version).await
+    }
+
+    pub(crate) async fn report_refused(
+        &self,
+        name: &SecretName,
+        selector: Option<&Version>,
+        version: &Version,
+    ) -> AuthFailure {
+        match self.engine.report_auth_failure(name, selector, version).await {
+            AuthFailure::Unavailable(error) => {
+                AuthFailure::Unavailable(error.with_store(Arc::clone(&self.name)))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Holds a name, or one version of it: it is refreshed whether it is read or not.
+    pub(crate) fn pin(&self, name: &SecretName, selector: Option<&Version>) -> Pin {
+        self.engine.pin(name, selector)
+    }
+
+    /// What the backend has now of each name, past the cache.
+    pub(crate) async fn fetch_anew(
+        &self,
+        questions: &[(SecretName, Option<Version>)],
+    ) -> Vec<Result<SecretValue>> {
+        let answers = self.engine.fetch_anew(questions).await;
+        answers.into_iter().map(|answer| self.named(answer)).collect()
+    }
+
+    /// The store's name in errors, events and metrics.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Forgets what is cached of `name`: the next reader asks the backend.
     pub fn invalidate(&self, name: &SecretName) {
         self.engine.forget(name);
@@ -139,9 +219,9 @@ impl BaseSecretStore {
         self.engine.clear();
     }
 
-    /// How many answers the cache holds, negative ones included.
+    /// How many answers the cache serves, missing names included.
     pub fn cached_entries(&self) -> usize {
-        self.engine.held()
+        self.engine.served()
     }
 
     /// Whether a missing reference fails an initialization that uses this store.
@@ -166,6 +246,8 @@ pub struct Builder {
     name: Option<Arc<str>>,
     policy: ResolutionPolicy,
     clock: Arc<dyn Clock>,
+    observer: Observer,
+    is_guarded: bool,
 }
 
 impl fmt::Debug for Builder {
@@ -198,15 +280,31 @@ impl Builder {
         self
     }
 
+    /// Where it is told what happens.
+    pub fn observer(mut self, observer: &Observer) -> Self {
+        self.observer = observer.clone();
+        self
+    }
+
+    /// Says that the connector is a [`GuardedStore`] already, or made of such: it is not wrapped in another.
+    pub fn guarded(mut self) -> Self {
+        self.is_guarded = true;
+        self
+    }
+
     /// The store.
     pub fn build(self) -> BaseSecretStore {
-        let name = self.name.unwrap_or_else(|| self.connector.connector_id().into());
-        let fail_on_missing = self.policy.fail_on_missing;
-        BaseSecretStore {
-            engine: Engine::new(self.connector, self.policy, self.clock),
-            name,
-            fail_on_missing,
-        }
+        let Builder { connector, name, policy, clock, observer, is_guarded } = self;
+        let name = name.unwrap_or_else(|| connector.connector_id().into());
+        let fail_on_missing = policy.fail_on_missing;
+        let connector = if is_guarded {
+            connector
+        } else {
+            let (clock, observer) = (Arc::clone(&clock), observer.clone());
+            Arc::new(GuardedStore::new(connector, Arc::clone(&name), &policy, clock, observer))
+        };
+        let engine = Engine::new(connector, Arc::clone(&name), policy, clock, observer);
+        BaseSecretStore { engine, name, fail_on_missing }
     }
 }
 
@@ -226,21 +324,29 @@ impl SecretResolution for BaseSecretStore {
     }
 }
 
-/// Writes pass through. The name is forgotten before the write, so that nobody joins a fetch of the old value,
-/// and after it, so that no fetch that ran meanwhile is kept.
+/// Writes pass through. What is held of the name is put aside before the write, so that nobody joins a fetch of
+/// the old value, and again after it, so that no fetch that ran meanwhile is kept.
 #[async_trait]
 impl SecretManagement for BaseSecretStore {
     async fn set(&self, name: &SecretName, value: &SecretValue) -> Result<()> {
-        let _forget = ForgetTwice::new(&self.engine, [name]);
-        self.writer()?.set(name, value).await.map_err(|error| error.with_store(Arc::clone(&self.name)))
+        let mut writing = Writing::begin(&self.engine, [name]);
+        self.writer()?.set(name, value).await.map_err(|error| error.with_store(Arc::clone(&self.name)))?;
+        writing.written(name);
+        Ok(())
     }
 
     async fn set_many(&self, secrets: &[(SecretName, SecretValue)]) -> Vec<Result<()>> {
-        let _forget = ForgetTwice::new(&self.engine, secrets.iter().map(|(name, _)| name));
-        match self.writer() {
+        let mut writing = Writing::begin(&self.engine, secrets.iter().map(|(name, _)| name));
+        let results = match self.writer() {
             Ok(writer) => writer.set_many(secrets).await,
             Err(error) => secrets.iter().map(|_| Err(error.clone())).collect(),
+        };
+        for ((name, _), result) in secrets.iter().zip(&results) {
+            if result.is_ok() {
+                writing.written(name);
+            }
         }
+        results
     }
 
     async fn list(&self) -> Result<Vec<SecretName>> {
@@ -248,35 +354,45 @@ impl SecretManagement for BaseSecretStore {
     }
 
     async fn delete(&self, name: &SecretName) -> Result<()> {
-        let _forget = ForgetTwice::new(&self.engine, [name]);
-        self.writer()?.delete(name).await.map_err(|error| error.with_store(Arc::clone(&self.name)))
+        let mut writing = Writing::begin(&self.engine, [name]);
+        self.writer()?.delete(name).await.map_err(|error| error.with_store(Arc::clone(&self.name)))?;
+        writing.deleted(name);
+        Ok(())
     }
 }
 
-/// Forgets names now and when dropped: also when the write fails or its caller gives up, for then nobody knows
-/// what the backend holds.
-struct ForgetTwice<'e> {
+/// Names that are being written. When it is dropped, those of which it was not told are in doubt: the write
+/// failed or its caller gave up, and nobody knows what the backend holds.
+struct Writing<'e> {
     engine: &'e Engine,
     names: Vec<&'e SecretName>,
 }
 
-impl<'e> ForgetTwice<'e> {
-    fn new(engine: &'e Engine, names: impl IntoIterator<Item = &'e SecretName>) -> Self {
-        let guard = ForgetTwice { engine, names: names.into_iter().collect() };
-        guard.forget();
-        guard
+impl<'e> Writing<'e> {
+    fn begin(engine: &'e Engine, names: impl IntoIterator<Item = &'e SecretName>) -> Self {
+        let names: Vec<&SecretName> = names.into_iter().collect();
+        for name in &names {
+            engine.doubt(name);
+        }
+        Writing { engine, names }
     }
 
-    fn forget(&self) {
-        for name in &self.names {
-            self.engine.forget(name);
-        }
+    fn written(&mut self, name: &SecretName) {
+        self.names.retain(|other| *other != name);
+        self.engine.supersede(name);
+    }
+
+    fn deleted(&mut self, name: &SecretName) {
+        self.names.retain(|other| *other != name);
+        self.engine.forget(name);
     }
 }
 
-impl Drop for ForgetTwice<'_> {
+impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        self.forget();
+        for name in &self.names {
+            self.engine.doubt_and_ask(name);
+        }
     }
 }
 
@@ -304,8 +420,15 @@ impl SecretStoreConnector for BaseSecretStore {
     }
 
     async fn exchange(&self, changes: &[Change]) -> Vec<Result<()>> {
-        let _forget = ForgetTwice::new(&self.engine, changes.iter().map(|change| &change.name));
+        let mut writing = Writing::begin(&self.engine, changes.iter().map(|change| &change.name));
         let results = self.engine.store().exchange(changes).await;
+        for (change, result) in changes.iter().zip(&results) {
+            match (result, &change.after) {
+                (Ok(()), Some(_)) => writing.written(&change.name),
+                (Ok(()), None) => writing.deleted(&change.name),
+                (Err(_), _) => {}
+            }
+        }
         results
             .into_iter()
             .map(|result| result.map_err(|error| error.with_store(Arc::clone(&self.name))))

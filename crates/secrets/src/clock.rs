@@ -15,23 +15,26 @@ use jiff::Timestamp;
 use crate::engine::background;
 
 /// A point in time of a [`Clock`], since that clock's own origin. It counts the time a machine sleeps.
+///
+/// In nanoseconds, of which there are enough for 584 years; half the size of a [`Duration`], for the engine keeps
+/// several for every secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(Duration);
+pub struct Moment(u64);
 
 impl Moment {
     /// The moment this long after the clock's origin.
     pub fn after_origin(duration: Duration) -> Self {
-        Moment(duration)
+        Moment(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// The moment `duration` later; the end of time if there is none.
     pub fn later(self, duration: Duration) -> Self {
-        Moment(self.0.saturating_add(duration))
+        Moment(self.0.saturating_add(Moment::after_origin(duration).0))
     }
 
     /// The time from `earlier` to this moment; zero if it is not earlier.
     pub fn since(self, earlier: Moment) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
@@ -73,7 +76,7 @@ impl Clock for SystemClock {
         {
             // `Instant` is CLOCK_MONOTONIC on Linux, which stands still while the machine sleeps.
             let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-            Moment(Duration::new(
+            Moment::after_origin(Duration::new(
                 u64::try_from(now.tv_sec).unwrap_or_default(),
                 u32::try_from(now.tv_nsec).unwrap_or_default(),
             ))
@@ -82,7 +85,7 @@ impl Clock for SystemClock {
         {
             static ORIGIN: std::sync::LazyLock<std::time::Instant> =
                 std::sync::LazyLock::new(std::time::Instant::now);
-            Moment(ORIGIN.elapsed())
+            Moment::after_origin(ORIGIN.elapsed())
         }
     }
 
@@ -181,7 +184,7 @@ impl Clock for ManualClock {
     }
 
     fn wall(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH + self.now().0
+        Timestamp::UNIX_EPOCH + self.now().since(Moment::default())
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {

@@ -133,7 +133,7 @@ pub trait SecretStoreConnector: SecretResolution + fmt::Debug {
     /// without a fetch (a file's identity and times can).
     ///
     /// The engine asks once a second while it holds values of this store ([`Capabilities::watch`] says that it
-    /// is worth asking), and drops or refreshes them when the number is another one.
+    /// is worth asking), and refreshes them when the number is another one.
     async fn revision(&self) -> Result<Option<u64>> {
         Ok(None)
     }
@@ -183,6 +183,9 @@ pub struct Capabilities {
     pub cas: bool,
     /// Older versions can be fetched.
     pub versions: bool,
+    /// Versions are whole numbers, and a later one is higher: an answer with a lower one than was seen before is
+    /// old, from a replica that lags behind.
+    pub ordered_versions: bool,
     /// How many names one backend call can fetch: 1 if the store has no batches.
     pub batch: usize,
     /// [`SecretStoreConnector::revision`] tells of outside changes.
@@ -202,6 +205,7 @@ impl Default for Capabilities {
             names: NameRule::Any,
             cas: false,
             versions: false,
+            ordered_versions: false,
             batch: 1,
             watch: false,
             expiry: false,

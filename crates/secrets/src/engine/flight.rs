@@ -13,8 +13,21 @@ use crate::{Error, Result, SecretValue};
 /// nothing.
 #[derive(Default)]
 pub(super) struct Flight {
+    pub(super) purpose: Purpose,
     answers: OnceLock<Vec<Result<SecretValue>>>,
     landed: Event,
+}
+
+/// Why a backend is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Somebody reads, and there is nothing to serve.
+    #[default]
+    Read,
+    /// A value is brought up to date while it is served.
+    Refresh,
+    /// Somebody needs to know what the store has now.
+    Force,
 }
 
 impl fmt::Debug for Flight {
@@ -24,6 +37,10 @@ impl fmt::Debug for Flight {
 }
 
 impl Flight {
+    pub(super) fn new(purpose: Purpose) -> Arc<Self> {
+        Arc::new(Flight { purpose, ..Flight::default() })
+    }
+
     /// Gives the answers to all who wait. The first to land stays.
     pub(super) fn land(&self, answers: Vec<Result<SecretValue>>) {
         let _ = self.answers.set(answers);

@@ -1,61 +1,65 @@
 //! The engine: one backend call for many callers, and answers kept for as long as they may be served.
 
 pub(crate) mod background;
+mod entry;
 mod flight;
+mod handle;
+mod revision;
 mod table;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use std::{
+    borrow::Borrow as _,
+    collections::HashMap,
     fmt,
     panic::AssertUnwindSafe,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-use event_listener::{Event, EventListener};
-use futures_util::FutureExt as _;
+use event_listener::{Event as Signal, EventListener};
+use futures_util::{FutureExt as _, future::join_all};
+use tokio::sync::watch;
 
+pub(crate) use self::handle::Pin;
+pub use self::handle::{AuthFailure, Watch};
 use self::{
-    flight::{Flight, Seat},
-    table::{Departure, Table},
+    flight::{Flight, Purpose, Seat},
+    revision::Revision,
+    table::{Departure, Rules, Table},
     view::{Answer, Key, View},
 };
 use crate::{
     Error, ErrorKind, ResolutionPolicy, Result, SecretName, SecretStoreConnector, SecretValue, Version,
     clock::{Alarm, Clock, Moment},
+    observe::{Event, EventKind, Observer, Subject, metrics},
 };
 
-/// How often a store that can tell of outside changes is asked for them.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the entries are counted for metrics.
+const CENSUS_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The engine of one store.
 pub(crate) struct Engine {
     store: Arc<dyn SecretStoreConnector>,
+    /// The store's name in events and metrics.
+    name: Arc<str>,
     clock: Arc<dyn Clock>,
-    fetch_timeout: Duration,
+    observer: Observer,
     view: View,
-    table: Mutex<Table>,
-    watch: Option<Watch>,
-    hurry: Event,
+    state: Mutex<State>,
+    revision: Option<Revision>,
+    hurry: Signal,
     this: Weak<Engine>,
 }
 
-/// What is known of a store that can tell of outside changes.
-#[derive(Default)]
-struct Watch {
-    state: Mutex<WatchState>,
-    is_asking: AtomicBool,
-}
-
-#[derive(Clone, Copy, Default)]
-struct WatchState {
-    revision: Option<u64>,
-    asked: Moment,
+/// What is behind the engine's one lock, which no reader of a cached value takes.
+struct State {
+    table: Table,
+    /// Who waits for news of a name. What is new, they ask.
+    watches: HashMap<Key, watch::Sender<()>, foldhash::fast::RandomState>,
+    counted: Option<Moment>,
 }
 
 /// What is asked of the backend.
@@ -80,25 +84,40 @@ struct Led {
     key: Key,
 }
 
+impl Led {
+    fn of(question: Question) -> Self {
+        Led { key: question.key(), question }
+    }
+}
+
 tokio::task_local! {
     /// The keys that the running fetch was started for, outermost last: to tell a store that asks itself.
     static UNDER_WAY: Vec<(usize, Key)>;
 }
 
 impl Engine {
+    /// An engine over `store`, to which it leaves time limits, retries and the number of calls at once.
     pub(crate) fn new(
         store: Arc<dyn SecretStoreConnector>,
+        name: Arc<str>,
         policy: ResolutionPolicy,
         clock: Arc<dyn Clock>,
+        observer: Observer,
     ) -> Arc<Self> {
-        let watch = store.capabilities().watch.then(Watch::default);
+        let capabilities = store.capabilities();
+        let rules = Rules {
+            policy,
+            batch: capabilities.batch.max(1),
+            has_ordered_versions: capabilities.ordered_versions,
+        };
         let engine = Arc::new_cyclic(|this| Engine {
             store,
-            fetch_timeout: policy.fetch_timeout,
+            name,
+            observer,
             view: View::new(),
-            table: Mutex::new(Table::new(policy)),
-            watch,
-            hurry: Event::new(),
+            state: Mutex::new(State { table: Table::new(rules), watches: HashMap::default(), counted: None }),
+            revision: capabilities.watch.then(Revision::default),
+            hurry: Signal::new(),
             this: this.clone(),
             clock,
         });
@@ -122,56 +141,69 @@ impl Engine {
             .flatten()
     }
 
-    pub(crate) fn held(&self) -> usize {
+    /// How many answers readers are served.
+    pub(crate) fn served(&self) -> usize {
         self.view.len()
     }
 
     pub(crate) async fn get(&self, name: &SecretName, version: Option<&Version>) -> Result<SecretValue> {
-        match self.ask(name, version)? {
+        let question = Question { name: name.clone(), version: version.cloned() };
+        let key = question.key();
+        match self.ask(question, &key)? {
             Asked::Here(answer) => answer,
-            Asked::Wait(seat) => seat.wait().await,
+            Asked::Wait(seat) => self.or_stale(&key, seat.wait().await),
         }
     }
 
     pub(crate) fn get_blocking(&self, name: &SecretName, version: Option<&Version>) -> Result<SecretValue> {
-        match self.ask(name, version)? {
+        let question = Question { name: name.clone(), version: version.cloned() };
+        let key = question.key();
+        match self.ask(question, &key)? {
             Asked::Here(answer) => answer,
-            Asked::Wait(seat) => seat.wait_blocking(),
+            Asked::Wait(seat) => self.or_stale(&key, seat.wait_blocking()),
         }
     }
 
     /// The answer from the view, or the flight that will bring it.
-    fn ask(&self, name: &SecretName, version: Option<&Version>) -> Result<Asked> {
-        let question = Question { name: name.clone(), version: version.cloned() };
-        let key = question.key();
-        if let Some(answer) = self.view.read(std::borrow::Borrow::borrow(&key), Answer::clone) {
+    fn ask(&self, question: Question, key: &Key) -> Result<Asked> {
+        if let Some(answer) = self.view.read(key.borrow(), Answer::clone) {
             return Ok(Asked::Here(answer.into_result()));
         }
-        self.refuse_reentry(&key)?;
-        let flight = Arc::new(Flight::default());
-        let departure = self.table().depart(&key, &self.view, &flight, 0);
+        self.refuse_reentry(key)?;
+        let flight = Flight::new(Purpose::Read);
+        let departure = self.state().table.depart(key, &self.view, &flight, 0);
         Ok(match departure {
             Departure::Here(answer) => Asked::Here(answer.into_result()),
             Departure::Join(seat) => Asked::Wait(seat),
             Departure::Lead(seat) => {
-                self.lead(flight, vec![Led { question, key }]);
+                self.lead(flight, vec![Led { question, key: key.clone() }]);
                 Asked::Wait(seat)
             }
         })
     }
 
+    /// What a reader gets whose fetch failed: the last good value, if it may be served.
+    fn or_stale(&self, key: &Key, answer: Result<SecretValue>) -> Result<SecretValue> {
+        let Err(error) = answer else { return answer };
+        match self.view.read(key.borrow(), Answer::clone) {
+            Some(Answer::Value(value)) => Ok(value),
+            _ => Err(error),
+        }
+    }
+
     /// The current values of `names`, asked for in one go.
     pub(crate) async fn get_many(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
-        let flight = Arc::new(Flight::default());
+        let flight = Flight::new(Purpose::Read);
         let mut led = Vec::new();
         let mut asked = Vec::with_capacity(names.len());
         {
-            let mut table = self.table();
-            table.reserve(names.len());
+            let mut state = self.state();
+            state.table.reserve(names.len());
             for name in names {
                 let key = Key::current(name);
-                let departure =
-                    self.refuse_reentry(&key).map(|()| table.depart(&key, &self.view, &flight, led.len()));
+                let departure = self
+                    .refuse_reentry(&key)
+                    .map(|()| state.table.depart(&key, &self.view, &flight, led.len()));
                 asked.push(match departure {
                     Err(error) => Asked::Here(Err(error)),
                     Ok(Departure::Here(answer)) => Asked::Here(answer.into_result()),
@@ -187,10 +219,45 @@ impl Engine {
             self.lead(flight, led);
         }
         let mut answers = Vec::with_capacity(names.len());
-        for asked in asked {
+        for (asked, name) in asked.into_iter().zip(names) {
             answers.push(match asked {
                 Asked::Here(answer) => answer,
-                Asked::Wait(seat) => seat.wait().await,
+                Asked::Wait(seat) => self.or_stale(&Key::current(name), seat.wait().await),
+            });
+        }
+        answers
+    }
+
+    /// What the store has now of each name, past the cache. Nothing stale: a failure is an error.
+    pub(crate) async fn fetch_anew(
+        &self,
+        questions: &[(SecretName, Option<Version>)],
+    ) -> Vec<Result<SecretValue>> {
+        let flight = Flight::new(Purpose::Force);
+        let mut led: Vec<Led> = Vec::with_capacity(questions.len());
+        let mut seats = Vec::with_capacity(questions.len());
+        {
+            let mut state = self.state();
+            for (name, version) in questions {
+                let new = Led::of(Question { name: name.clone(), version: version.clone() });
+                seats.push(match self.refuse_reentry(&new.key) {
+                    Err(error) => Err(error),
+                    Ok(()) => {
+                        let seat = state.table.depart_anew(&new.key, &flight, led.len());
+                        led.push(new);
+                        Ok(seat)
+                    }
+                });
+            }
+        }
+        if !led.is_empty() {
+            self.lead(flight, led);
+        }
+        let mut answers = Vec::with_capacity(questions.len());
+        for seat in seats {
+            answers.push(match seat {
+                Ok(seat) => seat.wait().await,
+                Err(error) => Err(error),
             });
         }
         answers
@@ -198,12 +265,27 @@ impl Engine {
 
     /// Forgets `name`: the next caller asks the backend, whatever is on its way now.
     pub(crate) fn forget(&self, name: &SecretName) {
-        self.table().forget(name, &self.view);
+        self.with_table(|table, now, view| table.forget(name, now, view));
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&self) {
-        self.table().clear(&self.view);
+        self.with_table(Table::clear);
+    }
+
+    /// `name` is about to be written: nobody joins a fetch of the old value.
+    pub(crate) fn doubt(&self, name: &SecretName) {
+        self.with_table(|table, now, view| table.doubt(name, now, view));
+    }
+
+    /// Whether `name` was written, nobody knows.
+    pub(crate) fn doubt_and_ask(&self, name: &SecretName) {
+        self.with_table(|table, now, view| table.doubt_and_ask(name, now, view));
+    }
+
+    /// `name` was written.
+    pub(crate) fn supersede(&self, name: &SecretName) {
+        self.with_table(|table, now, view| table.supersede(name, now, view));
     }
 
     /// Makes the backend call of a flight, as a task of its own: who waits may go.
@@ -215,15 +297,10 @@ impl Engine {
         background::spawn(UNDER_WAY.scope(under_way, async move {
             let mut guard = Lead { engine: &engine, flight, led };
             engine.note_revision().await;
-            let fetch = AssertUnwindSafe(engine.fetch(&guard.led)).catch_unwind();
-            let outcome = tokio::select! {
-                // A panic's message may quote a value, so it is dropped.
-                outcome = fetch => outcome.map_err(|_| Error::new(ErrorKind::Unavailable, "the store's own code panicked")),
-                () = engine.clock.sleep(engine.fetch_timeout) => Err(timed_out(engine.fetch_timeout)),
-            };
-            match outcome {
+            match AssertUnwindSafe(engine.fetch(&guard.led)).catch_unwind().await {
                 Ok(answers) => guard.land(answers),
-                Err(error) => guard.fail(&error),
+                // A panic's message may quote a value, so it is dropped.
+                Err(_) => guard.fail(&Error::new(ErrorKind::Unavailable, "the store's own code panicked")),
             }
         }));
     }
@@ -235,32 +312,87 @@ impl Engine {
                 Some(version) => self.store.get_version(name, version).await,
             }];
         }
-        let names: Vec<SecretName> = led.iter().map(|led| led.question.name.clone()).collect();
-        self.store.get_many(&names).await
+        let current: Vec<SecretName> = led
+            .iter()
+            .filter(|led| led.question.version.is_none())
+            .map(|led| led.question.name.clone())
+            .collect();
+        let versions = led.iter().filter_map(|Led { question: Question { name, version }, .. }| {
+            Some(self.store.get_version(name, version.as_ref()?))
+        });
+        let (current, versions) = tokio::join!(
+            async {
+                match current[..] {
+                    [] => Vec::new(),
+                    _ => self.store.get_many(&current).await,
+                }
+            },
+            join_all(versions),
+        );
+        let (mut current, mut versions) = (current.into_iter(), versions.into_iter());
+        led.iter()
+            .map(|led| if led.question.version.is_none() { current.next() } else { versions.next() })
+            .map(|answer| answer.unwrap_or_else(|| Err(Error::unanswered())))
+            .collect()
     }
 
     /// Takes in what a flight brought, and lets it land.
-    fn arrive(&self, flight: &Arc<Flight>, led: &[Led], mut answers: Vec<Result<SecretValue>>) {
-        let (now, wall) = (self.clock.now(), self.clock.wall());
-        let is_sooner = {
-            let mut table = self.table();
-            let before = table.next_due();
-            for (led, answer) in led.iter().zip(&mut answers) {
-                if let Err(error) = answer {
-                    *error = error.clone().with_name(&led.question.name);
-                }
-                table.arrive(&led.key, flight, answer, now, wall, &self.view);
-            }
-            for led in led.iter().skip(answers.len()) {
-                table.arrive(&led.key, flight, &Err(Error::unanswered()), now, wall, &self.view);
-            }
-            before.is_none_or(|before| table.next_due().is_some_and(|next| next < before))
-        };
+    fn arrive(&self, flight: &Arc<Flight>, led: Vec<Led>, answers: Vec<Result<SecretValue>>) {
+        let wall = self.clock.wall();
+        let answers = answers.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
+        let mut answers: Vec<(Key, Result<SecretValue>)> = led
+            .into_iter()
+            .zip(answers)
+            .map(|(led, answer)| {
+                let answer = answer.unwrap_or_else(|| Err(Error::unanswered()));
+                (led.key, answer.map_err(|error| error.with_name(&led.question.name)))
+            })
+            .collect();
+        self.with_table(|table, now, view| table.arrive(flight, &mut answers, now, wall, view));
         // Outside the lock: whoever wakes may ask again at once.
-        flight.land(answers);
+        flight.land(answers.into_iter().map(|(_, answer)| answer).collect());
+    }
+
+    /// Changes the table, and does what follows: tells events, starts refreshes, wakes the timer.
+    fn with_table<R>(&self, change: impl FnOnce(&mut Table, Moment, &View) -> R) -> R {
+        let now = self.clock.now();
+        let (result, refreshes, is_sooner) = {
+            let mut state = self.state();
+            let state = &mut *state;
+            let before = state.table.next_due();
+            let result = change(&mut state.table, now, &self.view);
+            let mut refreshes = Vec::new();
+            while let Some(refresh) = state.table.next_refresh(now, &self.view) {
+                refreshes.push(refresh);
+            }
+            for (key, kind) in state.table.take_events() {
+                if let Some(watch) = state.watches.get(&key) {
+                    watch.send_replace(());
+                }
+                self.observer.queue(self.event(&key, kind));
+            }
+            let next = state.table.next_due();
+            (result, refreshes, next.is_some_and(|next| before.is_none_or(|before| next < before)))
+        };
+        for (flight, keys) in refreshes {
+            let led = keys.into_iter().filter_map(|key| Some(Led { question: question(&key)?, key }));
+            self.lead(flight, led.collect());
+        }
         if is_sooner {
             self.hurry.notify(usize::MAX);
         }
+        self.observer.deliver();
+        result
+    }
+
+    fn event(&self, key: &Key, kind: EventKind) -> Event {
+        let (name, version) = key.parts();
+        let subject = Subject::Secret {
+            store: Arc::clone(&self.name),
+            name: name.into(),
+            selector: version.map(Version::from),
+        };
+        Event { at: self.clock.wall(), subject, kind }
     }
 
     /// A store's hook that asks the same store for the same name would wait for itself.
@@ -280,59 +412,37 @@ impl Engine {
         std::ptr::from_ref(self).addr()
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // A panic under the lock can only come from a broken invariant of the table; what it holds stays true.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers the store's revision from before the first fetch, so that a change during it is not missed.
-    async fn note_revision(&self) {
-        let Some(watch) = &self.watch else { return };
-        if watch.state().revision.is_none()
-            && let Ok(revision) = self.store.revision().await
-        {
-            *watch.state() = WatchState { revision, asked: self.clock.now() };
-        }
-    }
-
-    /// Asks whether the store changed behind our back, at most once an interval, on the background thread.
-    fn look_for_changes(&self, watch: &Watch, now: Moment) {
-        if now.since(watch.state().asked) < WATCH_INTERVAL || watch.is_asking.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        watch.state().asked = now;
-        let Some(engine) = self.this.upgrade() else { return };
-        background::spawn(async move {
-            let Some(watch) = &engine.watch else { return };
-            // What cannot be told now is told at the next interval, or by the fetch that fails.
-            if let Ok(Ok(revision)) = AssertUnwindSafe(engine.store.revision()).catch_unwind().await {
-                let before = std::mem::replace(&mut watch.state().revision, revision);
-                if before.is_some() && before != revision {
-                    tracing::debug!(
-                        connector = engine.store.connector_id(),
-                        "the store changed, its cache is dropped"
-                    );
-                    engine.clear();
-                }
+    /// Counts the entries for metrics, now and then.
+    fn take_census(&self, now: Moment) {
+        let census = {
+            let mut state = self.state();
+            if state.counted.is_some_and(|at| now.since(at) < CENSUS_INTERVAL) {
+                return;
             }
-            watch.is_asking.store(false, Ordering::Release);
-        });
+            state.counted = Some(now);
+            state.table.census(now)
+        };
+        metrics::entries(&self.name, &census);
     }
 }
 
 impl Alarm for Engine {
     fn ring(&self) -> Option<Duration> {
-        let now = self.clock.now();
-        let (next, is_empty) = {
-            let mut table = self.table();
-            table.expire(now, &self.view);
-            (table.next_due(), table.is_empty())
-        };
+        let (next, is_empty, now) = self.with_table(|table, now, view| {
+            table.tick(now, view);
+            (table.next_due(), table.is_empty(), now)
+        });
+        self.take_census(now);
         let next = next.map(|next| next.since(now));
-        match &self.watch {
-            Some(watch) if !is_empty => {
-                self.look_for_changes(watch, now);
-                Some(next.map_or(WATCH_INTERVAL, |next| next.min(WATCH_INTERVAL)))
+        match &self.revision {
+            Some(revision) if !is_empty => {
+                let again = self.look_for_changes(revision, now);
+                Some(next.map_or(again, |next| next.min(again)))
             }
             _ => next,
         }
@@ -347,14 +457,8 @@ impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
             .field("connector", &self.store.connector_id())
-            .field("held", &self.held())
+            .field("served", &self.served())
             .finish_non_exhaustive()
-    }
-}
-
-impl Watch {
-    fn state(&self) -> MutexGuard<'_, WatchState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -372,6 +476,12 @@ impl Answer {
     }
 }
 
+/// What a key asks for. Its name was valid when the key was made.
+fn question(key: &Key) -> Option<Question> {
+    let (name, version) = key.parts();
+    Some(Question { name: SecretName::new(name).ok()?, version: version.map(Version::from) })
+}
+
 /// A flight that this engine leads. It lands however its task ends, or its waiters would wait for ever.
 struct Lead<'e> {
     engine: &'e Engine,
@@ -382,7 +492,7 @@ struct Lead<'e> {
 impl Lead<'_> {
     fn land(&mut self, answers: Vec<Result<SecretValue>>) {
         let led = std::mem::take(&mut self.led);
-        self.engine.arrive(&self.flight, &led, answers);
+        self.engine.arrive(&self.flight, led, answers);
     }
 
     fn fail(&mut self, error: &Error) {
@@ -397,10 +507,4 @@ impl Drop for Lead<'_> {
             self.fail(&Error::new(ErrorKind::Unavailable, "the fetch was stopped before it had an answer"));
         }
     }
-}
-
-fn timed_out(after: Duration) -> Error {
-    let after = crate::duration::format(after);
-    Error::new(ErrorKind::Unavailable, format!("the store did not answer within {after}"))
-        .with_help("'fetch_timeout' is the longest a fetch may take")
 }

@@ -1,7 +1,7 @@
 //! The engine on a clock that stands still, over a store that counts and waits.
 
 use std::{
-    sync::atomic::{AtomicU64, AtomicUsize},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     thread,
 };
 
@@ -396,34 +396,38 @@ fn without_a_cache_every_read_asks() {
 }
 
 #[test]
-fn a_change_from_outside_drops_the_cache() {
+fn a_change_from_outside_is_fetched_and_what_is_not_read_is_dropped() {
     let mut scripted = Arc::into_inner(Scripted::counting()).unwrap();
     scripted.watch = true;
     let scripted = Arc::new(scripted);
     let (store, clock) = store_over(&scripted, no_jitter());
-    assert_eq!(get(&store, "k"), "1");
+    assert_eq!((get(&store, "read"), get(&store, "unread")), ("1".into(), "2".into()));
     clock.advance(seconds(1));
-    assert_eq!(get(&store, "k"), "1", "nothing changed");
+    assert_eq!(get(&store, "read"), "1", "nothing changed");
     scripted.revision.store(2, Ordering::SeqCst);
-    eventually("the drop", || {
+    eventually("the fetch", || {
         clock.advance(seconds(1));
-        cached(&store, "k").is_none()
+        cached(&store, "read").as_deref() == Some("3")
     });
-    assert_eq!(get(&store, "k"), "2");
+    assert_eq!(cached(&store, "unread"), None);
+    assert_eq!(scripted.calls(), 3);
 }
 
 #[test]
 fn a_value_that_ends_is_dropped_and_not_only_hidden() {
     let scripted = Scripted::counting();
     let clock = ManualClock::new();
-    let engine = Engine::new(scripted, no_jitter(), Arc::new(clock.clone()));
+    let observer = Observer::new();
+    let engine = Engine::new(scripted, "test".into(), no_jitter(), Arc::new(clock.clone()), observer);
     engine.get_blocking(&name("k"), None).unwrap();
     let answer = engine.view.read("k", Answer::clone).unwrap();
     let Answer::Value(value) = answer else { panic!("a value") };
     let weak = value.downgrade();
     drop(value);
-    eventually("the flight's end", || weak.strong_count() == 1);
+    eventually("the flight's end", || weak.strong_count() == 2);
     clock.advance(seconds(300));
+    assert_eq!(weak.strong_count(), 1, "kept for the case that the store cannot answer");
+    clock.advance(seconds(2 * 3600 - 300));
     assert_eq!(weak.strong_count(), 0);
 }
 

@@ -30,6 +30,14 @@ impl Key {
         self.0.contains('\0')
     }
 
+    /// The name, and the version asked for; none for the current one.
+    pub(super) fn parts(&self) -> (&str, Option<&str>) {
+        match self.0.split_once('\0') {
+            Some((name, version)) => (name, Some(version)),
+            None => (&self.0, None),
+        }
+    }
+
     pub(super) fn is_version_of(&self, name: &SecretName) -> bool {
         self.0.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('\0'))
     }
@@ -50,8 +58,8 @@ impl fmt::Debug for Key {
 /// An answer that may be served.
 pub(super) struct Slot {
     pub(super) answer: Answer,
-    /// Set by the first reader; what nobody reads is not worth refreshing. One write a slot, so readers on
-    /// other cores keep their copy of the line.
+    /// Set by the first reader; what nobody reads is not worth refreshing. One write until the timer looks, so
+    /// readers on other cores keep their copy of the line.
     used: AtomicBool,
 }
 
@@ -98,16 +106,18 @@ impl View {
         Some(read(&slot.answer))
     }
 
+    /// Whether anyone has read the answer for `key` since it was published, or since this was last asked.
+    pub(super) fn take_use(&self, key: &Key) -> bool {
+        let map = self.0.pin();
+        map.get(key).is_some_and(|slot| slot.used.swap(false, Ordering::Relaxed))
+    }
+
     pub(super) fn publish(&self, key: Key, answer: Answer) {
         self.0.pin().insert(key, Slot::new(answer));
     }
 
     pub(super) fn withdraw(&self, key: &Key) {
         self.0.pin().remove(key);
-    }
-
-    pub(super) fn clear(&self) {
-        self.0.pin().clear();
     }
 
     pub(super) fn len(&self) -> usize {
