@@ -394,13 +394,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Configuration {
-        let spec = |id| crate::setting::ConnectorSpec {
-            id,
-            summary: "",
-            management: false,
-            cached: false,
-            settings: &[],
-        };
+        let spec = |id| crate::setting::ConnectorSpec::new(id, "");
         let catalogue = [spec("modelmesh.env.v1"), spec("test.echo.v1")];
         let configuration =
             Configuration::parse("m.yaml", "".into(), text, Format::Yaml, &catalogue).unwrap();

@@ -67,7 +67,18 @@ pub enum SettingKind {
 }
 
 /// What a connector is, apart from its code.
+///
+/// ```
+/// use modelmesh_secrets::setting::{ConnectorSpec, Setting, SettingKind};
+///
+/// const SPEC: ConnectorSpec = ConnectorSpec::new("example.vault.v1", "an example")
+///     .writable()
+///     .with_batch(20)
+///     .with_settings(&[Setting::new("region", SettingKind::Text, "the region")]);
+/// assert!(SPEC.management && SPEC.cached);
+/// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ConnectorSpec {
     /// The ID, such as `modelmesh.age-file.v1`.
     pub id: &'static str,
@@ -77,8 +88,77 @@ pub struct ConnectorSpec {
     pub management: bool,
     /// Whether the engine caches its values: not where a read costs nothing (the environment).
     pub cached: bool,
+    /// How many names one backend call can fetch: [`Capabilities::batch`](crate::Capabilities::batch) of its
+    /// stores. [`WHOLE_STORE`] where one call reads everything.
+    pub batch: usize,
+    /// What a backend call costs; none where the backend charges nothing for it.
+    pub price: Option<Price>,
     /// Its settings, beyond [`COMMON_SETTINGS`].
     pub settings: &'static [Setting],
+}
+
+/// The [`batch`](ConnectorSpec::batch) of a store that is read as a whole, such as a file.
+pub const WHOLE_STORE: usize = usize::MAX;
+
+impl ConnectorSpec {
+    /// A connector that is only read, one name a call, is cached, and has no settings of its own.
+    pub const fn new(id: &'static str, summary: &'static str) -> Self {
+        ConnectorSpec { id, summary, management: false, cached: true, batch: 1, price: None, settings: &[] }
+    }
+
+    /// It can be written.
+    pub const fn writable(mut self) -> Self {
+        self.management = true;
+        self
+    }
+
+    /// Its values are not cached.
+    pub const fn uncached(mut self) -> Self {
+        self.cached = false;
+        self
+    }
+
+    /// One backend call can fetch this many names.
+    pub const fn with_batch(mut self, names: usize) -> Self {
+        self.batch = names;
+        self
+    }
+
+    /// Its backend charges for each call.
+    pub const fn with_price(mut self, price: Price) -> Self {
+        self.price = Some(price);
+        self
+    }
+
+    /// Its settings.
+    pub const fn with_settings(mut self, settings: &'static [Setting]) -> Self {
+        self.settings = settings;
+        self
+    }
+}
+
+/// What a backend's vendor charges for a call, by its price list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Price {
+    /// Millionths of a US dollar for one call: money is counted, not measured.
+    pub micro_usd_a_call: u64,
+    /// The page of the price list.
+    pub source: &'static str,
+    /// The day on which it was read, as `2026-11-23`.
+    pub as_of: &'static str,
+}
+
+impl Price {
+    /// A price of so many millionths of a US dollar for one call: 5 where 10,000 calls cost 0.05.
+    pub const fn new(micro_usd_a_call: u64, source: &'static str, as_of: &'static str) -> Self {
+        Price { micro_usd_a_call, source, as_of }
+    }
+
+    /// What so many calls cost, in millionths of a US dollar.
+    pub const fn of(self, calls: u64) -> u64 {
+        calls.saturating_mul(self.micro_usd_a_call)
+    }
 }
 
 /// The settings that every store has.

@@ -11,14 +11,12 @@ use crate::{connector::Connector, environment::Environment};
 
 /// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {
-    spec: ConnectorSpec {
-        id: "modelmesh.env.v1",
-        summary: "environment variables, read when asked: `openai-key` is the variable of that name, or else \
+    spec: ConnectorSpec::new(
+        "modelmesh.env.v1",
+        "environment variables, read when asked: `openai-key` is the variable of that name, or else \
                   `OPENAI_KEY`; the default store",
-        management: false,
-        cached: false,
-        settings: &[],
-    },
+    )
+    .uncached(),
     open: |_, context| Ok(Arc::new(EnvStore::new(Arc::clone(&context.environment)))),
 };
 
@@ -60,6 +58,7 @@ impl SecretStoreConnector for EnvStore {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.nul = false;
+        capabilities.batch = CONNECTOR.spec.batch;
         // The system parts name and value at the first '='.
         capabilities.names = NameRule::Without("=");
         capabilities

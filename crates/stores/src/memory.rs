@@ -9,24 +9,24 @@ use std::{
 use modelmesh_secrets::{
     Capabilities, Error, ErrorKind, Result, SecretManagement, SecretName, SecretResolution,
     SecretStoreConnector, SecretValue, async_trait, printable,
-    setting::{ConnectorSpec, Setting, SettingKind, Settings},
+    setting::{ConnectorSpec, Setting, SettingKind, Settings, WHOLE_STORE},
 };
 
 use crate::connector::{Connector, OpenContext};
 
 /// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {
-    spec: ConnectorSpec {
-        id: "modelmesh.memory-secrets.v1",
-        summary: "secrets in memory, gone with the process: for tests, and for keys that the program was given",
-        management: true,
-        cached: true,
-        settings: &[Setting::new(
-            "secrets",
-            SettingKind::SecretMap,
-            "the secrets to start with: a mapping of names to values",
-        )],
-    },
+    spec: ConnectorSpec::new(
+        "modelmesh.memory-secrets.v1",
+        "secrets in memory, gone with the process: for tests, and for keys that the program was given",
+    )
+    .writable()
+    .with_batch(WHOLE_STORE)
+    .with_settings(&[Setting::new(
+        "secrets",
+        SettingKind::SecretMap,
+        "the secrets to start with: a mapping of names to values",
+    )]),
     open,
 };
 
@@ -145,7 +145,7 @@ impl SecretStoreConnector for MemoryStore {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.cas = true;
-        capabilities.batch = usize::MAX;
+        capabilities.batch = CONNECTOR.spec.batch;
         capabilities.watch = true;
         capabilities.expiry = true;
         capabilities.durable = false;

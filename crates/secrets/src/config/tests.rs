@@ -11,33 +11,21 @@ use crate::{
 };
 
 const CATALOGUE: &[ConnectorSpec] = &[
-    ConnectorSpec {
-        id: "modelmesh.env.v1",
-        summary: "the environment",
-        management: false,
-        cached: false,
-        settings: &[],
-    },
-    ConnectorSpec {
-        id: "test.file.v1",
-        summary: "a file",
-        management: true,
-        cached: true,
-        settings: &[
-            Setting::new("path", SettingKind::Path, "the file").with_aliases(&["file_path", "file"]),
-            Setting::new("passphrase", SettingKind::Secret, "the passphrase"),
-            Setting::new("override_env", SettingKind::Boolean, "who wins").with_aliases(&["override"]),
-            Setting::new("iterations", SettingKind::Integer(1, 1000), "how many"),
-            Setting::new("recipients", SettingKind::TextList, "who reads"),
-            Setting::new("secrets", SettingKind::SecretMap, "in place"),
-            Setting::new("mode", SettingKind::Choice(&["fast", "safe"]), "how"),
-            Setting::new(
-                "auth",
-                SettingKind::Group(&[Setting::new("method", SettingKind::Text, "which")]),
-                "the login",
-            ),
-        ],
-    },
+    ConnectorSpec::new("modelmesh.env.v1", "the environment").uncached(),
+    ConnectorSpec::new("test.file.v1", "a file").writable().with_settings(&[
+        Setting::new("path", SettingKind::Path, "the file").with_aliases(&["file_path", "file"]),
+        Setting::new("passphrase", SettingKind::Secret, "the passphrase"),
+        Setting::new("override_env", SettingKind::Boolean, "who wins").with_aliases(&["override"]),
+        Setting::new("iterations", SettingKind::Integer(1, 1000), "how many"),
+        Setting::new("recipients", SettingKind::TextList, "who reads"),
+        Setting::new("secrets", SettingKind::SecretMap, "in place"),
+        Setting::new("mode", SettingKind::Choice(&["fast", "safe"]), "how"),
+        Setting::new(
+            "auth",
+            SettingKind::Group(&[Setting::new("method", SettingKind::Text, "which")]),
+            "the login",
+        ),
+    ]),
 ];
 
 fn parse(text: &str) -> Configuration {

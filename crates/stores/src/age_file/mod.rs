@@ -29,7 +29,7 @@ use std::{
 
 use modelmesh_secrets::{
     Capabilities, Error, ErrorKind, Result, SecretStoreConnector, SecretString,
-    setting::{ConnectorSpec, Setting, SettingKind, Settings},
+    setting::{ConnectorSpec, Setting, SettingKind, Settings, WHOLE_STORE},
 };
 use zeroize::Zeroizing;
 
@@ -50,12 +50,10 @@ const DEFAULT_PATH: &str = "secrets.age";
 
 /// What the registry knows of this connector.
 pub const CONNECTOR: Connector = Connector {
-    spec: ConnectorSpec {
-        id: AgeFile::ID,
-        summary: "one encrypted file that the standard age tool can open",
-        management: true,
-        cached: true,
-        settings: &[
+    spec: ConnectorSpec::new(AgeFile::ID, "one encrypted file that the standard age tool can open")
+        .writable()
+        .with_batch(WHOLE_STORE)
+        .with_settings(&[
             Setting::new("path", SettingKind::Path, "the file")
                 .with_aliases(&["file_path", "file"])
                 .with_default(DEFAULT_PATH),
@@ -77,8 +75,7 @@ pub const CONNECTOR: Connector = Connector {
                 SettingKind::Secret,
                 "opens a file encrypted to a passphrase; else MODELMESH_PASSPHRASE, else a prompt",
             ),
-        ],
-    },
+        ]),
     open: |settings, context| {
         let store: Arc<dyn SecretStoreConnector> = Arc::new(AgeFileStore::open(settings, context)?);
         Ok(store)
@@ -180,7 +177,7 @@ impl Codec for AgeFile {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.cas = true;
-        capabilities.batch = usize::MAX;
+        capabilities.batch = CONNECTOR.spec.batch;
         capabilities.watch = true;
         capabilities.expiry = true;
         capabilities

@@ -9,7 +9,7 @@ use std::{
 use modelmesh_secrets::{
     Capabilities, Error, ErrorKind, Result, SecretManagement, SecretName, SecretResolution,
     SecretStoreConnector, SecretValue, async_trait, printable,
-    setting::{ConnectorSpec, Setting, SettingKind, Settings},
+    setting::{ConnectorSpec, Setting, SettingKind, Settings, WHOLE_STORE},
 };
 use zeroize::Zeroizing;
 
@@ -25,30 +25,30 @@ const DEFAULT_PATH: &str = ".env";
 
 /// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {
-    spec: ConnectorSpec {
-        id: "modelmesh.dotenv.v1",
-        summary: "a .env file beside the environment: edits keep comments, order and quotes, and `$VAR` in a \
+    spec: ConnectorSpec::new(
+        "modelmesh.dotenv.v1",
+        "a .env file beside the environment: edits keep comments, order and quotes, and `$VAR` in a \
                   value is not replaced",
-        management: true,
-        cached: true,
-        settings: &[
-            Setting::new(
-                "path",
-                SettingKind::Path,
-                "the file; one that is not there has no secrets, and the first `set` makes it",
-            )
-            .with_aliases(&["file_path", "file"])
-            .with_default(DEFAULT_PATH),
-            Setting::new(
-                "override_env",
-                SettingKind::Boolean,
-                "whether the file wins over an environment variable of the same name; either is read where the \
+    )
+    .writable()
+    .with_batch(WHOLE_STORE)
+    .with_settings(&[
+        Setting::new(
+            "path",
+            SettingKind::Path,
+            "the file; one that is not there has no secrets, and the first `set` makes it",
+        )
+        .with_aliases(&["file_path", "file"])
+        .with_default(DEFAULT_PATH),
+        Setting::new(
+            "override_env",
+            SettingKind::Boolean,
+            "whether the file wins over an environment variable of the same name; either is read where the \
                  other has no such name",
-            )
-            .with_aliases(&["override"])
-            .with_default("false"),
-        ],
-    },
+        )
+        .with_aliases(&["override"])
+        .with_default("false"),
+    ]),
     open: |settings, context| Ok(Arc::new(DotenvStore::open(settings, context))),
 };
 
@@ -222,7 +222,7 @@ impl Codec for DotenvFile {
         capabilities.nul = false;
         capabilities.names = KEYS;
         capabilities.cas = true;
-        capabilities.batch = usize::MAX;
+        capabilities.batch = CONNECTOR.spec.batch;
         capabilities.watch = true;
         capabilities
     }

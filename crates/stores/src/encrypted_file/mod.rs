@@ -19,7 +19,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use modelmesh_secrets::{
     Capabilities, Error, ErrorKind, Result, SecretStoreConnector,
-    setting::{ConnectorSpec, Setting, SettingKind, Settings},
+    setting::{ConnectorSpec, Setting, SettingKind, Settings, WHOLE_STORE},
 };
 use zeroize::Zeroizing;
 
@@ -34,32 +34,31 @@ use crate::{
 
 /// What the registry knows of this connector.
 pub const CONNECTOR: Connector = Connector {
-    spec: ConnectorSpec {
-        id: EncryptedFile::ID,
-        summary: "a JSON file encrypted with AES-256-GCM, in the format that ModelMesh packages share",
-        management: true,
-        cached: true,
-        settings: &[
-            Setting::new("file_path", SettingKind::Path, "the encrypted file")
-                .with_aliases(&["path", "file"]),
-            Setting::new(
-                "passphrase",
-                SettingKind::Secret,
-                "the key is derived from it; else MODELMESH_PASSPHRASE, else a prompt",
-            ),
-            Setting::new(
-                "encryption_key",
-                SettingKind::Secret,
-                "the key itself, as 64 hex digits; wins over the passphrase",
-            ),
-            Setting::new(
-                "pbkdf2_iterations",
-                SettingKind::Integer(1, u32::MAX as u64),
-                "how often the passphrase is hashed; every reader of the file must use the same number",
-            )
-            .with_default("600000"),
-        ],
-    },
+    spec: ConnectorSpec::new(
+        EncryptedFile::ID,
+        "a JSON file encrypted with AES-256-GCM, in the format that ModelMesh packages share",
+    )
+    .writable()
+    .with_batch(WHOLE_STORE)
+    .with_settings(&[
+        Setting::new("file_path", SettingKind::Path, "the encrypted file").with_aliases(&["path", "file"]),
+        Setting::new(
+            "passphrase",
+            SettingKind::Secret,
+            "the key is derived from it; else MODELMESH_PASSPHRASE, else a prompt",
+        ),
+        Setting::new(
+            "encryption_key",
+            SettingKind::Secret,
+            "the key itself, as 64 hex digits; wins over the passphrase",
+        ),
+        Setting::new(
+            "pbkdf2_iterations",
+            SettingKind::Integer(1, u32::MAX as u64),
+            "how often the passphrase is hashed; every reader of the file must use the same number",
+        )
+        .with_default("600000"),
+    ]),
     open: |settings, context| {
         let store: Arc<dyn SecretStoreConnector> = Arc::new(EncryptedFileStore::open(settings, context)?);
         Ok(store)
@@ -109,7 +108,7 @@ impl Codec for EncryptedFile {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.cas = true;
-        capabilities.batch = usize::MAX;
+        capabilities.batch = CONNECTOR.spec.batch;
         capabilities.watch = true;
         capabilities
     }

@@ -11,7 +11,7 @@ use std::{
 use modelmesh_secrets::{
     Capabilities, Error, ErrorKind, Result, SecretName, SecretResolution, SecretStoreConnector, SecretValue,
     async_trait, document,
-    setting::{ConnectorSpec, Setting, SettingKind, Settings},
+    setting::{ConnectorSpec, Setting, SettingKind, Settings, WHOLE_STORE},
 };
 use zeroize::Zeroizing;
 
@@ -24,32 +24,27 @@ use crate::{
 
 /// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {
-    spec: ConnectorSpec {
-        id: "modelmesh.json-secrets.v1",
-        summary: "a JSON file, read-only: dotted names walk the tree; also YAML, TOML and dotenv files",
-        management: false,
-        cached: true,
-        settings: &[
-            Setting::new(
-                "file_path",
-                SettingKind::Path,
-                "the file; required, and an error if it is not there",
-            )
+    spec: ConnectorSpec::new(
+        "modelmesh.json-secrets.v1",
+        "a JSON file, read-only: dotted names walk the tree; also YAML, TOML and dotenv files",
+    )
+    .with_batch(WHOLE_STORE)
+    .with_settings(&[
+        Setting::new("file_path", SettingKind::Path, "the file; required, and an error if it is not there")
             .with_aliases(&["path", "file"]),
-            Setting::new(
-                "json_path",
-                SettingKind::Text,
-                "the mapping that names are looked up in, as a dotted path such as `secrets.production`",
-            )
-            .with_default("(the whole file)"),
-            Setting::new(
-                "format",
-                SettingKind::Choice(&["json", "yaml", "toml", "env", "dotenv"]),
-                "the file's format",
-            )
-            .with_default("(by the file's name, else json)"),
-        ],
-    },
+        Setting::new(
+            "json_path",
+            SettingKind::Text,
+            "the mapping that names are looked up in, as a dotted path such as `secrets.production`",
+        )
+        .with_default("(the whole file)"),
+        Setting::new(
+            "format",
+            SettingKind::Choice(&["json", "yaml", "toml", "env", "dotenv"]),
+            "the file's format",
+        )
+        .with_default("(by the file's name, else json)"),
+    ]),
     open,
 };
 
@@ -212,7 +207,7 @@ impl Codec for SecretsFile {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
-        capabilities.batch = usize::MAX;
+        capabilities.batch = CONNECTOR.spec.batch;
         capabilities.watch = true;
         capabilities
     }

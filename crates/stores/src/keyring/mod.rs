@@ -33,19 +33,19 @@ const DEFAULT_SERVICE: &str = "modelmesh";
 
 /// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {
-    spec: ConnectorSpec {
-        id: "modelmesh.keyring.v1",
-        summary: "the keyring of the operating system: macOS Keychain, Windows Credential Manager, Secret Service",
-        management: true,
-        cached: true,
-        settings: &[Setting::new(
-            "service_name",
-            SettingKind::Text,
-            "the service under which entries are kept",
-        )
-        .with_aliases(&["service"])
-        .with_default(DEFAULT_SERVICE)],
-    },
+    spec: ConnectorSpec::new(
+        "modelmesh.keyring.v1",
+        "the keyring of the operating system: macOS Keychain, Windows Credential Manager, Secret Service",
+    )
+    .writable()
+    .with_batch(platform::BATCH)
+    .with_settings(&[Setting::new(
+        "service_name",
+        SettingKind::Text,
+        "the service under which entries are kept",
+    )
+    .with_aliases(&["service"])
+    .with_default(DEFAULT_SERVICE)]),
     open: |settings, context| Ok(Arc::new(KeyringStore::open(settings, context)?)),
 };
 
@@ -162,7 +162,7 @@ impl SecretStoreConnector for KeyringStore {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.max_bytes = platform::MAX_BYTES;
-        capabilities.batch = platform::BATCH;
+        capabilities.batch = CONNECTOR.spec.batch;
         capabilities
     }
 
