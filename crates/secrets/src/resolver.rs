@@ -1,19 +1,16 @@
 //! Resolves references through the stores of a configuration.
 
-use std::{
-    collections::{BTreeMap, HashMap, hash_map},
-    fmt,
-    sync::Arc,
-};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::{
-    Error, ErrorKind, Result, SecretName, SecretStoreConnector, SecretValue, Version, async_trait,
-    config::{Configuration, DEFAULT_STORE, Part, Problem, Severity, Template},
+    Error, ErrorKind, Result, SecretStoreConnector, SecretValue, async_trait,
+    config::{Configuration, Part, Problem, Severity, Template},
     document::NodeId,
+    plan::{Answers, Plan, StorePlan},
     reference::{PieceText, Reference, scan},
 };
 
@@ -57,13 +54,9 @@ impl Resolver {
 
     /// Resolves references: as many results, in the same order. One failure hides no other value.
     pub async fn get_many(&self, references: &[Reference]) -> Vec<Result<SecretValue>> {
-        let questions = Questions::of(references);
-        let answers = join_all(questions.by_store.iter().map(|(store, asked)| self.ask(store, asked))).await;
-        references
-            .iter()
-            .zip(&questions.places)
-            .map(|(reference, place)| read_answer(reference, answers[place.store].get(place.question)))
-            .collect()
+        let plan = Plan::of(references);
+        let answers = join_all(plan.stores().iter().map(|store| self.ask(store))).await;
+        plan.answer(&answers)
     }
 
     /// Resolves every reference in `text`: the text with values in place of references, escapes undone.
@@ -100,110 +93,9 @@ impl Resolver {
         Resolution { configuration, outcomes }
     }
 
-    async fn ask(&self, store: &str, asked: &Asked) -> Answers {
-        let opened = match self.stores.store(store).await {
-            Ok(opened) => opened,
-            Err(error) => return Answers::Unopened(error.with_store(store)),
-        };
-        let mut answers = opened.get_many(&asked.names).await;
-        for (name, version) in &asked.versions {
-            answers.push(opened.get_version(name, version).await);
-        }
-        let named = |answer: Result<SecretValue>| answer.map_err(|error| error.with_store(store));
-        Answers::Opened(answers.into_iter().map(named).collect())
-    }
-}
-
-/// What is asked of the stores: every name and version once.
-#[derive(Default)]
-struct Questions<'r> {
-    by_store: Vec<(&'r str, Asked)>,
-    /// For each reference, which question answers it.
-    places: Vec<QuestionPlace>,
-}
-
-#[derive(Default)]
-struct Asked {
-    names: Vec<SecretName>,
-    versions: Vec<(SecretName, Version)>,
-}
-
-struct QuestionPlace {
-    store: usize,
-    question: usize,
-}
-
-/// Where each name and version of a store was asked already.
-type SeenQuestions<'r> = HashMap<(&'r str, Option<&'r str>), usize, foldhash::fast::RandomState>;
-
-impl<'r> Questions<'r> {
-    fn of(references: &'r [Reference]) -> Self {
-        let mut stores: BTreeMap<&str, (usize, SeenQuestions<'r>)> = BTreeMap::new();
-        let mut questions = Questions::default();
-        // Versions are asked after names, so their places are known only once all names are.
-        let mut versioned = Vec::new();
-        for reference in references {
-            let name = reference.store.as_deref().unwrap_or(DEFAULT_STORE);
-            let (store, seen) = stores.entry(name).or_insert_with(|| {
-                questions.by_store.push((name, Asked::default()));
-                (questions.by_store.len() - 1, SeenQuestions::default())
-            });
-            let asked = &mut questions.by_store[*store].1;
-            let version = reference.version.as_ref();
-            let question = match seen.entry((reference.name.as_str(), version.map(Version::as_str))) {
-                hash_map::Entry::Occupied(known) => *known.get(),
-                hash_map::Entry::Vacant(new) => *new.insert(match version {
-                    None => {
-                        asked.names.push(reference.name.clone());
-                        asked.names.len() - 1
-                    }
-                    Some(version) => {
-                        asked.versions.push((reference.name.clone(), version.clone()));
-                        asked.versions.len() - 1
-                    }
-                }),
-            };
-            if version.is_some() {
-                versioned.push(questions.places.len());
-            }
-            questions.places.push(QuestionPlace { store: *store, question });
-        }
-        for at in versioned {
-            let place = &mut questions.places[at];
-            place.question += questions.by_store[place.store].1.names.len();
-        }
-        questions
-    }
-}
-
-enum Answers {
-    Unopened(Error),
-    Opened(Vec<Result<SecretValue>>),
-}
-
-impl Answers {
-    fn get(&self, question: usize) -> Result<&SecretValue> {
-        match self {
-            Answers::Unopened(error) => Err(error.clone()),
-            Answers::Opened(answers) => match answers.get(question) {
-                Some(Ok(value)) => Ok(value),
-                Some(Err(error)) => Err(error.clone()),
-                None => Err(Error::unanswered()),
-            },
-        }
-    }
-}
-
-/// The field and the fallback of a reference, applied to what its store answered.
-fn read_answer(reference: &Reference, answer: Result<&SecretValue>) -> Result<SecretValue> {
-    let read = answer.and_then(|value| match &reference.field {
-        None => Ok(value.clone()),
-        Some(field) => field.of(value.expose()).map(|text| value.with_text(text)),
-    });
-    match (read, &reference.fallback) {
-        (Err(error), Some(fallback)) if error.kind() == ErrorKind::NotFound => Ok(fallback.expose().into()),
-        (Err(error), _) => Err(error.with_name(&reference.name)),
-        (read, _) => read,
+    async fn ask(&self, plan: &StorePlan<'_>) -> Answers {
+        let store = self.stores.store(plan.store()).await.map_err(|error| error.with_store(plan.store()))?;
+        Ok(plan.ask(&*store).await)
     }
 }
 
@@ -232,34 +124,17 @@ impl Resolution<'_> {
 
     /// What failed, each at the first place where it is referred to.
     ///
-    /// - A store that could not be opened, or failed all its names alike, is one problem.
+    /// - A store that could not be opened, or failed all its names alike, is one problem: [`StoreFailures`].
     /// - A name that is missing where `fail_on_missing` is false is a warning.
     pub fn problems(&self) -> Vec<Problem> {
         let references = self.configuration.usage().references();
         let mut problems: Vec<Problem> = Vec::new();
         let mut reported = vec![false; references.len()];
-        let mut outages: HashMap<(Option<&str>, ErrorKind, String), usize> = HashMap::new();
+        let mut told = StoreFailures::default();
         for (at, node, span) in self.configuration.usage().uses() {
             let Err(error) = &self.outcomes[at] else { continue };
-            if std::mem::replace(&mut reported[at], true) {
+            if std::mem::replace(&mut reported[at], true) || !told.is_news(error) {
                 continue;
-            }
-            // What is wrong with a whole store is said once, not for each of its names.
-            let of_store = match error.kind() {
-                ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Disabled | ErrorKind::InvalidName => {
-                    false
-                }
-                // A value that has no fields says nothing of the others.
-                ErrorKind::Malformed => references[at].field.is_none(),
-                _ => true,
-            };
-            if of_store {
-                let key = (error.store(), error.kind(), error.message().to_owned());
-                let count = outages.entry(key).or_default();
-                *count += 1;
-                if *count > 1 {
-                    continue;
-                }
             }
             let place = self.configuration.place_of(node, span);
             let mut problem = match place {
@@ -310,12 +185,30 @@ impl Resolution<'_> {
     }
 }
 
+/// The failures of whole stores that were told already: each is told once, not for each of the store's names.
+#[derive(Debug, Default)]
+pub struct StoreFailures {
+    told: HashSet<(Box<str>, ErrorKind, Box<str>)>,
+}
+
+impl StoreFailures {
+    /// Whether `error`, which is why a reference has no value, says something that was not told yet.
+    pub fn is_news(&mut self, error: &Error) -> bool {
+        // Found in an answer, not by a store: a value that has no fields says nothing of the others.
+        let Some(store) = error.store() else { return true };
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Disabled | ErrorKind::InvalidName => true,
+            kind => self.told.insert((store.into(), kind, error.message().into())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
-    use crate::{SecretResolution, document::Format};
+    use crate::{SecretName, SecretResolution, Version, document::Format};
 
     /// Stores whose every secret is its own name in brackets, but for what is said otherwise.
     struct Echo;
@@ -446,6 +339,12 @@ e: '${secrets.down:y}'
     #[test]
     fn each_value_without_fields_is_reported() {
         assert_eq!(problems_of("a: '${secrets:x#f}'\nb: '${secrets:y#f}'").len(), 2);
+    }
+
+    #[test]
+    fn a_store_that_is_down_is_told_once_for_fields_too() {
+        let text = "secrets: {stores: {down: {store: test.echo.v1}}}\na: ['${secrets.down:x#f}', '${secrets.down:y}']";
+        assert_eq!(problems_of(text).len(), 1);
     }
 
     #[test]

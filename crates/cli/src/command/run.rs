@@ -1,9 +1,9 @@
 //! `modelmesh run`: a program with secrets in its environment.
 
-use std::{collections::HashSet, ops::Range};
+use std::ops::Range;
 
 use modelmesh_secrets::{
-    Error, ErrorKind, ExposeSecret as _, SecretString, SecretValue,
+    Error, ErrorKind, ExposeSecret as _, SecretString, SecretValue, StoreFailures,
     config::{DEFAULT_STORE, Place, Problem},
     document::{Kind, NodeId},
     printable,
@@ -168,6 +168,7 @@ fn fill(texts: &[Text], answers: &[Answer], allowed: &[String], context: &Contex
     let configuration = context.configuration();
     let mut variables = context.variables(allowed);
     let mut problems = Vec::new();
+    let mut told = StoreFailures::default();
     let mut rest = answers;
     for text in texts {
         let (own, others) = rest.split_at(text.references().count());
@@ -179,13 +180,13 @@ fn fill(texts: &[Text], answers: &[Answer], allowed: &[String], context: &Contex
             }
         } else {
             variables.remove(text.variable.as_str());
-            problems.extend(text.problems(own, context));
+            problems.extend(text.problems(own, &mut told, context));
         }
     }
     if problems.is_empty() {
         return Ok(variables);
     }
-    Err(Box::new(configuration.report(once_for_each_store(problems))).into())
+    Err(Box::new(configuration.report(problems)).into())
 }
 
 impl Text {
@@ -202,7 +203,7 @@ impl Text {
     }
 
     /// Why its references have no value, but for secrets that may be missing.
-    fn problems(&self, answers: &[Answer], context: &Context) -> Vec<Problem> {
+    fn problems(&self, answers: &[Answer], told: &mut StoreFailures, context: &Context) -> Vec<Problem> {
         let configuration = context.configuration();
         let spans = self.parts.iter().filter_map(|part| match part {
             Part::Reference(_, span) => Some(span),
@@ -211,6 +212,9 @@ impl Text {
         let failed = spans.zip(answers).filter_map(|(span, (reference, answer))| {
             let error =
                 answer.as_ref().err().filter(|error| !configuration.may_be_missing(reference, error))?;
+            if !told.is_news(error) {
+                return None;
+            }
             let place = self.node.and_then(|node| configuration.place_of(node, span.clone()));
             Some(advise(problem(place, error.clone()), context))
         });
@@ -223,14 +227,4 @@ fn problem(place: Option<Place>, error: Error) -> Problem {
         Some(place) => Problem::at(place, error),
         None => Problem::elsewhere(error),
     }
-}
-
-/// What is wrong with a whole store is said once, not for each of its names.
-fn once_for_each_store(mut problems: Vec<Problem>) -> Vec<Problem> {
-    let mut said = HashSet::new();
-    problems.retain(|Problem { error, .. }| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Disabled | ErrorKind::InvalidName => true,
-        kind => said.insert((kind, error.store().map(str::to_owned), error.message().to_owned())),
-    });
-    problems
 }
