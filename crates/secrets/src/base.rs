@@ -158,8 +158,12 @@ impl BaseSecretStore {
     ///
     /// Fails as [`get`](BaseSecretStore::get) does if there is no value to begin with.
     pub async fn watch(&self, name: &SecretName) -> Result<Watch> {
-        let pin = self.pin(name, None);
-        let value = self.get(name).await?;
+        self.watch_version(name, None).await
+    }
+
+    pub(crate) async fn watch_version(&self, name: &SecretName, selector: Option<&Version>) -> Result<Watch> {
+        let pin = self.pin(name, selector);
+        let value = self.named(self.engine.get(name, selector).await)?;
         Ok(self.engine.watch(pin, &value))
     }
 
@@ -193,6 +197,11 @@ impl BaseSecretStore {
     /// Holds a name, or one version of it: it is refreshed whether it is read or not.
     pub(crate) fn pin(&self, name: &SecretName, selector: Option<&Version>) -> Pin {
         self.engine.pin(name, selector)
+    }
+
+    /// The value held for a name, whether the cache serves it or not.
+    pub(crate) fn held_value(&self, name: &SecretName, selector: Option<&Version>) -> Option<SecretValue> {
+        self.engine.held_value(name, selector)
     }
 
     /// What the backend has now of each name, past the cache.

@@ -13,6 +13,7 @@ pub mod duration;
 mod engine;
 mod error;
 mod guard;
+pub mod live;
 mod name;
 mod naming;
 pub mod observe;

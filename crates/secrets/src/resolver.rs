@@ -115,7 +115,12 @@ impl fmt::Debug for Resolution<'_> {
     }
 }
 
-impl Resolution<'_> {
+impl<'c> Resolution<'c> {
+    /// The resolution of `configuration` with an outcome for each of its references.
+    pub(crate) fn new(configuration: &'c Configuration, outcomes: Vec<Result<SecretValue>>) -> Self {
+        Resolution { configuration, outcomes }
+    }
+
     /// The outcome of each of the configuration's references, in the order of
     /// [`Usage::references`](crate::config::Usage::references).
     pub fn outcomes(&self) -> &[Result<SecretValue>] {
@@ -154,26 +159,7 @@ impl Resolution<'_> {
     /// - `None` if a reference in it is missing and may be (`fail_on_missing: false`).
     /// - Fails with the first failure in it.
     pub fn text(&self, template: &Template) -> Result<Option<Zeroizing<String>>> {
-        let Some(document) = self.configuration.document() else { return Ok(None) };
-        let source = document.string(template.node).unwrap_or_default();
-        let mut text = Zeroizing::new(String::with_capacity(source.len()));
-        for part in self.configuration.usage().parts(template) {
-            match part {
-                Part::Literal(span) => text.push_str(&source[span.start as usize..span.end as usize]),
-                Part::Reference(at, _) => match &self.outcomes[*at as usize] {
-                    Ok(value) => text.push_str(value.expose()),
-                    Err(error) => {
-                        let reference = &self.configuration.usage().references()[*at as usize];
-                        return if self.configuration.may_be_missing(reference, error) {
-                            Ok(None)
-                        } else {
-                            Err(error.clone())
-                        };
-                    }
-                },
-            }
-        }
-        Ok(Some(text))
+        fill(self.configuration, template, |at| &self.outcomes[at])
     }
 
     /// The resolved texts of all templates, by node.
@@ -183,6 +169,35 @@ impl Resolution<'_> {
         let templates = self.configuration.usage().templates();
         templates.iter().map(|template| Ok((template.node, self.text(template)?))).collect()
     }
+}
+
+/// The resolved text of a template: see [`Resolution::text`]. `outcome` gives that of each reference in it, by the
+/// reference's place in [`Usage::references`](crate::config::Usage::references).
+pub(crate) fn fill<'o>(
+    configuration: &Configuration,
+    template: &Template,
+    outcome: impl Fn(usize) -> &'o Result<SecretValue>,
+) -> Result<Option<Zeroizing<String>>> {
+    let Some(document) = configuration.document() else { return Ok(None) };
+    let source = document.string(template.node).unwrap_or_default();
+    let mut text = Zeroizing::new(String::with_capacity(source.len()));
+    for part in configuration.usage().parts(template) {
+        match part {
+            Part::Literal(span) => text.push_str(&source[span.start as usize..span.end as usize]),
+            Part::Reference(at, _) => match outcome(*at as usize) {
+                Ok(value) => text.push_str(value.expose()),
+                Err(error) => {
+                    let reference = &configuration.usage().references()[*at as usize];
+                    return if configuration.may_be_missing(reference, error) {
+                        Ok(None)
+                    } else {
+                        Err(error.clone())
+                    };
+                }
+            },
+        }
+    }
+    Ok(Some(text))
 }
 
 /// The failures of whole stores that were told already: each is told once, not for each of the store's names.

@@ -68,6 +68,14 @@ impl Usage {
         &self.parts[template.parts.start as usize..template.parts.end as usize]
     }
 
+    /// The references in a text, by their place in [`references`](Usage::references), in order.
+    pub fn references_in(&self, template: &Template) -> impl Iterator<Item = usize> + '_ {
+        self.parts(template).iter().filter_map(|part| match part {
+            Part::Reference(at, _) => Some(*at as usize),
+            Part::Literal(_) => None,
+        })
+    }
+
     /// The first place where a reference stands.
     pub fn first_use(&self, reference: usize) -> Option<(NodeId, Range<usize>)> {
         self.uses().find(|(at, ..)| *at == reference).map(|(_, node, span)| (node, span))

@@ -91,6 +91,30 @@ impl Document {
         path
     }
 
+    /// Every text at or under `id`, with its path from there: `api_key`, `headers.organization`, `keys[0]`.
+    ///
+    /// What an alias stands for is there at each place of the alias.
+    pub fn texts_under(&self, id: NodeId) -> Vec<(String, NodeId)> {
+        let mut texts = Vec::new();
+        let mut open = vec![(String::new(), id)];
+        while let Some((path, id)) = open.pop() {
+            if self.string(id).is_some() {
+                texts.push((path, id));
+                continue;
+            }
+            for entry in self.entries(id) {
+                let mut path = path.clone();
+                push_key(&mut path, entry.key);
+                open.push((path, entry.value));
+            }
+            for (at, &item) in self.items(id).iter().enumerate() {
+                open.push((format!("{path}[{at}]"), item));
+            }
+        }
+        texts.sort_unstable_by_key(|(_, id)| *id);
+        texts
+    }
+
     fn entry_of(&self, id: NodeId) -> Option<Entry<'_>> {
         let parent = self.parent(id)?;
         let slot = self.tree.node(id).slot;

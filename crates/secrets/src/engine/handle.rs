@@ -11,27 +11,27 @@ use super::{
     table::Refusal,
     view::Key,
 };
-use crate::{Error, Result, SecretName, SecretValue, Version};
+use crate::{Error, Result, SecretName, SecretValue, Version, reference::Field};
 
 /// What came of a value that the upstream API refused: see
 /// [`BaseSecretStore::report_auth_failure`](crate::BaseSecretStore::report_auth_failure).
 #[derive(Clone, Debug)]
 #[must_use = "it says whether to try again, and with what"]
-pub enum AuthFailure {
+pub enum AuthFailure<T = SecretValue> {
     /// There is another value: try once more with it.
-    Rotated(SecretValue),
+    Rotated(T),
     /// The store has no other value, but the version before is still at hand: try once more with it. A store is
     /// often written before the upstream API knows the new key.
-    FellBack(SecretValue),
+    FellBack(T),
     /// The store has this value and no other: fail over.
     Unchanged,
     /// The store could not be asked, or has the value no more: fail over.
     Unavailable(Error),
 }
 
-impl AuthFailure {
-    /// The value to try once more with, if there is one.
-    pub fn value(&self) -> Option<&SecretValue> {
+impl<T> AuthFailure<T> {
+    /// What to try once more with, if there is anything.
+    pub fn value(&self) -> Option<&T> {
         match self {
             AuthFailure::Rotated(value) | AuthFailure::FellBack(value) => Some(value),
             AuthFailure::Unchanged | AuthFailure::Unavailable(_) => None,
@@ -72,6 +72,7 @@ pub struct Watch {
     pin: Pin,
     news: watch::Receiver<()>,
     seen: Option<Version>,
+    field: Option<Field>,
 }
 
 impl fmt::Debug for Watch {
@@ -82,8 +83,22 @@ impl fmt::Debug for Watch {
 
 impl Watch {
     /// The value now; `None` if it was revoked, or could not be validated for too long.
+    ///
+    /// A handle on a field has no value either while the document is none, or has no such field.
     pub fn value(&self) -> Option<SecretValue> {
-        self.pin.value()
+        self.read(self.pin.value())
+    }
+
+    fn read(&self, document: Option<SecretValue>) -> Option<SecretValue> {
+        match (&self.field, document?) {
+            (None, value) => Some(value),
+            (Some(field), document) => Some(document.with_text(field.of(document.expose()).ok()?)),
+        }
+    }
+
+    /// This handle on a field of the document.
+    pub(crate) fn reading(self, field: Field) -> Self {
+        Watch { field: Some(field), ..self }
     }
 
     /// Waits for the next version, and returns it; `None`, once, if the value ends.
@@ -96,7 +111,7 @@ impl Watch {
             let version = value.as_ref().and_then(|value| value.version().cloned());
             if version != self.seen {
                 self.seen = version;
-                return value;
+                return self.read(value);
             }
             if self.news.changed().await.is_err() {
                 // The engine holds the sender as long as this pin lives.
@@ -114,6 +129,12 @@ impl Engine {
         Pin { engine: Arc::clone(self), key }
     }
 
+    /// The value held for `name`, whether the cache serves it or not.
+    pub(crate) fn held_value(&self, name: &SecretName, version: Option<&Version>) -> Option<SecretValue> {
+        let key = Question { name: name.clone(), version: version.cloned() }.key();
+        self.state().table.value(&key)
+    }
+
     /// A live handle on `name`, whose value was `seen` last.
     pub(crate) fn watch(self: &Arc<Self>, pin: Pin, seen: &SecretValue) -> Watch {
         let news = {
@@ -122,7 +143,7 @@ impl Engine {
             state.watches.retain(|_, sender| sender.receiver_count() > 0);
             state.watches.entry(pin.key.clone()).or_insert_with(|| watch::Sender::new(())).subscribe()
         };
-        Watch { pin, news, seen: seen.version().cloned() }
+        Watch { pin, news, seen: seen.version().cloned(), field: None }
     }
 
     /// The upstream API refused the value of `reported`.
