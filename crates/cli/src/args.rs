@@ -113,6 +113,13 @@ pub enum Command {
     /// --env or --store, references that name no store mean that one.
     #[command(after_long_help = EXIT_CODES)]
     Check(CheckArgs),
+    /// Show what would be asked of which store, in how many calls, and what that costs
+    ///
+    /// The file alone is read: no store is asked, none is opened, and no credentials are needed. Calls a month are
+    /// what the resolution parameters come to if every secret is used all the time. With --env or --store,
+    /// references that name no store mean that one.
+    #[command(after_long_help = EXIT_CODES)]
+    Explain(ExplainArgs),
     /// Write the configuration with its references resolved
     ///
     /// Scalars that hold references are replaced, quoted as the format needs; every other byte stays. The file
@@ -214,6 +221,10 @@ pub struct CheckArgs {
     #[arg(long)]
     pub offline: bool,
 }
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {}
 
 /// Where a result that holds values goes.
 #[derive(Debug, Args)]

@@ -64,6 +64,12 @@ pub enum Field {
 }
 
 impl Field {
+    /// The key or the pointer, as it was written, unencoded.
+    pub fn as_str(&self) -> &str {
+        let (Field::Key(text) | Field::Pointer(text)) = self;
+        text
+    }
+
     /// The field's text in `document`: a string as it is; a number or truth value as JSON writes it.
     ///
     /// - `Malformed` if `document` is not JSON, or the field is an object, a list or null.

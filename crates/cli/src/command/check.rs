@@ -85,7 +85,8 @@ fn not_parsed(report: &Report, args: &CheckArgs, output: &mut Output) -> Result<
     ended(report)
 }
 
-fn ended(report: &Report) -> Result<()> {
+/// Ends as the report says, where `--json` has told it already.
+pub(super) fn ended(report: &Report) -> Result<()> {
     match Exit::of_all(report.kinds()) {
         Exit::DONE => Ok(()),
         exit => Err(Failure::reported(exit)),

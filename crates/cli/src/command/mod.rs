@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod examination;
+mod explain;
 mod init;
 mod man;
 mod render;
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output, hardened: &Hardened) -> Result<
         Command::Secrets(command) => secrets::run(command, &Context::load(&cli.global)?, output),
         Command::Init(args) => init::run(&args, hardened, output),
         Command::Check(args) => check::run(&args, &cli.global, output),
+        Command::Explain(_) => explain::run(&cli.global, output),
         Command::Render(args) => render::run(&args, &cli.global, output),
         Command::Run(args) => run::run(&args, &cli.global, hardened, output),
         Command::Stores(args) => stores::run(&args, &cli.global, output),

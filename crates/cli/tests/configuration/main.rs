@@ -1,5 +1,5 @@
-//! `init`, `check`, `render`, `run`, `stores` and `schema` as people and scripts meet them: real processes, real
-//! files, a real terminal.
+//! `init`, `check`, `explain`, `render`, `run`, `stores` and `schema` as people and scripts meet them: real
+//! processes, real files, a real terminal.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(clippy::disallowed_methods, reason = "tests write the files that others would")]
@@ -7,6 +7,7 @@
 mod check;
 mod discovery;
 mod environments;
+mod explain;
 mod hostile;
 mod init;
 mod project;

@@ -191,3 +191,16 @@ fn no_value_reaches_another_place_than_the_programs_environment() {
         }
     }
 }
+
+#[test]
+fn a_store_that_fails_is_told_once_whatever_is_asked_of_it() {
+    let project = Project::with(
+        "secrets: { stores: { broken: { store: modelmesh.json-secrets.v1, file_path: broken.json } } }
+env: { A: '${secrets.broken:a}', B: '${secrets.broken:b#f}', C: '${secrets:none}', D: '${secrets:none}' }
+",
+    );
+    project.write("broken.json", "{");
+    let ran = project.run(&["run", "--", "true"]);
+    ran.expect(125).says("3 problems in modelmesh.yaml");
+    assert_eq!(ran.stderr.matches("store 'broken'").count(), 1, "{ran:?}");
+}
