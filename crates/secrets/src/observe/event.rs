@@ -1,15 +1,6 @@
-//! Events, and their delivery.
+//! Events: what happened, and to what.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -131,96 +122,4 @@ impl EventKind {
             EventKind::Deactivated { .. } => "deactivated",
         }
     }
-}
-
-/// Ends a subscription when it is dropped.
-#[must_use = "a subscription that is dropped has ended"]
-pub struct Subscription {
-    list: Weak<Mutex<Vec<Subscriber>>>,
-    id: u64,
-}
-
-impl fmt::Debug for Subscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").finish_non_exhaustive()
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        if let Some(list) = self.list.upgrade() {
-            lock(&list).retain(|subscriber| subscriber.id != self.id);
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Subscriber {
-    id: u64,
-    call: Arc<dyn Fn(&Event) + Send + Sync>,
-}
-
-/// Who wants to know, and what they are yet to be told.
-#[derive(Default)]
-pub(super) struct Subscribers {
-    list: Arc<Mutex<Vec<Subscriber>>>,
-    next: AtomicU64,
-    queue: Mutex<Queue>,
-}
-
-#[derive(Default)]
-struct Queue {
-    events: VecDeque<Event>,
-    is_delivering: bool,
-}
-
-impl Subscribers {
-    pub(super) fn subscribe(&self, call: impl Fn(&Event) + Send + Sync + 'static) -> Subscription {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        lock(&self.list).push(Subscriber { id, call: Arc::new(call) });
-        Subscription { list: Arc::downgrade(&self.list), id }
-    }
-
-    pub(super) fn queue(&self, event: Event) {
-        lock(&self.queue).events.push_back(event);
-    }
-
-    /// Tells everyone what is queued, in order. Who comes while another delivers leaves it to them, so that
-    /// events are told one at a time, and a subscriber that causes an event does not wait for itself.
-    pub(super) fn deliver(&self) {
-        {
-            let mut queue = lock(&self.queue);
-            if queue.is_delivering || queue.events.is_empty() {
-                return;
-            }
-            queue.is_delivering = true;
-        }
-        loop {
-            let event = {
-                let mut queue = lock(&self.queue);
-                let Some(event) = queue.events.pop_front() else {
-                    queue.is_delivering = false;
-                    return;
-                };
-                event
-            };
-            tell(&event);
-            let subscribers = lock(&self.list).clone();
-            for subscriber in subscribers {
-                // A panic's message is the subscriber's own, and may hold anything: it is not repeated.
-                if catch_unwind(AssertUnwindSafe(|| (subscriber.call)(&event))).is_err() {
-                    tracing::error!(event = event.kind.as_str(), "a subscriber of events panicked");
-                }
-            }
-        }
-    }
-}
-
-/// Writes the event to the log.
-fn tell(event: &Event) {
-    tracing::debug!(event = event.kind.as_str(), subject = ?event.subject, "secret event");
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

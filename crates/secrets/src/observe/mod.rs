@@ -1,20 +1,34 @@
 //! What the engine tells of itself: events, metrics, an audit log. Never a value.
 
-pub(crate) mod audit;
+mod audit;
+mod delivery;
 mod event;
+mod log;
 pub mod metrics;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use self::event::Subscribers;
+use self::delivery::Subscribers;
 pub use self::{
     audit::AuditLog,
-    event::{Event, EventKind, Subject, Subscription},
+    delivery::Subscription,
+    event::{Event, EventKind, Subject},
 };
 use crate::{ErrorKind, SecretName, Version};
 
+/// The `tracing` target of events: stable, so that filters may name it.
+const EVENTS: &str = "modelmesh_secrets::event";
+
+/// The `tracing` target of an audit log that cannot be written.
+const AUDIT: &str = "modelmesh_secrets::audit";
+
 /// Where the stores of one application tell what happens: subscribers get [`Event`]s, the audit log gets a line
-/// for each fetch, write and rotation, and metrics go to the recorder that the application installed.
+/// for each fetch, write and rotation, [`metrics`] go to the recorder that the application installed, and
+/// `tracing` gets each event at its level.
 ///
 /// Cloning is cheap, and clones are one observer: give the same one to every store.
 #[derive(Clone, Default)]
@@ -45,8 +59,11 @@ impl Observer {
 
     /// Calls `subscriber` for each event from now on, until the subscription is dropped.
     ///
-    /// - Events of one secret come in the order in which they happened.
-    /// - It runs on the engine's thread, outside every lock: it may ask and activate, and it should be quick.
+    /// - Events of one secret come in the order in which they happened, and events one at a time.
+    /// - It runs on a thread of the engine or of a caller, outside every lock: it may ask, activate, subscribe
+    ///   and end its own subscription. It should be quick, for everyone else is told after it, and what happens
+    ///   meanwhile waits in memory.
+    /// - An event that it causes is told after the one it was told.
     /// - One that panics is logged, and hinders no other.
     pub fn subscribe(&self, subscriber: impl Fn(&Event) + Send + Sync + 'static) -> Subscription {
         self.0.subscribers.subscribe(subscriber)
@@ -59,7 +76,13 @@ impl Observer {
 
     /// Delivers what was queued. Never called under a lock.
     pub(crate) fn deliver(&self) {
-        self.0.subscribers.deliver();
+        self.0.subscribers.deliver(|event| {
+            log::write(event);
+            metrics::event(event);
+            if let Some(audit) = &self.0.audit {
+                audit.event(event);
+            }
+        });
     }
 
     /// Tells of one call of a backend that has ended.
@@ -111,4 +134,13 @@ impl Operation {
             Operation::Exchange => "exchange",
         }
     }
+}
+
+/// What an outcome is called in metrics, spans and the audit log: `ok`, or the kind of the error.
+pub(crate) fn outcome(outcome: Result<(), ErrorKind>) -> &'static str {
+    outcome.map_or_else(ErrorKind::as_str, |()| "ok")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
