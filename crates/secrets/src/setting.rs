@@ -173,6 +173,14 @@ pub const COMMON_SETTINGS: &[Setting] = &[
     .with_default("as-is"),
 ];
 
+/// The settings of `secrets:` itself: one for all its stores.
+pub const SECTION_SETTINGS: &[Setting] = &[Setting::new(
+    "audit_log",
+    SettingKind::Path,
+    "a file to which a line is appended for each fetch, write and rotation, without values",
+)
+.with_default("(none)")];
+
 /// A store's settings, checked against its table: spelled right, of the right kind, references resolved.
 ///
 /// Every getter is asked with the key of the table, never with an alias.

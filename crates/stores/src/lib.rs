@@ -1,6 +1,7 @@
 //! Connectors of ModelMesh secrets: one file or folder each, and [`registry`], the one list of them.
 
 pub mod age_file;
+pub mod audit;
 pub mod blocking;
 pub mod connector;
 pub mod disk;

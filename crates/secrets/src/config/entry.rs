@@ -13,7 +13,9 @@ use crate::{
     document::{Entry, Kind, NodeId},
     printable,
     reference::{Reference, is_store_name},
-    setting::{COMMON_SETTINGS, ConnectorSpec, Setting, SettingKind, SettingValue, Settings},
+    setting::{
+        COMMON_SETTINGS, ConnectorSpec, SECTION_SETTINGS, Setting, SettingKind, SettingValue, Settings,
+    },
 };
 
 /// The name of the store that references without a store name use.
@@ -142,8 +144,8 @@ const FLAT_PREFIXES: [&str; 3] = ["secret-store.resolution.", "resolution.", ""]
 
 /// Reads the entry at `node`.
 ///
-/// `inherited` is the policy around it. At the top, `secrets:` itself, `stores` is a key too, and an entry
-/// that names no connector is the environment.
+/// `inherited` is the policy around it. At the top, `secrets:` itself, `stores` and the settings of the section
+/// are keys too, read elsewhere, and an entry that names no connector is the environment.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     name: &str,
@@ -183,6 +185,12 @@ pub(super) fn read(
             "chain" => chain = Some(item),
             "resolution" => resolution = Some(item.value),
             "stores" if is_top => {}
+            key if draft::find(SECTION_SETTINGS, key).is_some() => {
+                if !is_top {
+                    let error = invalid(format!("'{key}' is one for all stores"));
+                    reader.key_problem(&item, error.with_help("put it under 'secrets' itself"));
+                }
+            }
             "config" => match document.kind(item.value) {
                 Kind::Mapping => keys.extend(document.entries(item.value)),
                 Kind::Null => {}
@@ -243,7 +251,8 @@ pub(super) fn read(
             None => {
                 let settings = spec.settings.iter().chain(COMMON_SETTINGS).chain(RESOLUTION_SETTINGS);
                 let known = settings.map(|setting| setting.key).chain(STRUCTURE);
-                reader.unknown_key(&item, known.chain(is_top.then_some("stores")));
+                let section = SECTION_SETTINGS.iter().map(|setting| setting.key).chain(["stores"]);
+                reader.unknown_key(&item, known.chain(section.filter(|_| is_top)));
             }
         }
     }

@@ -13,7 +13,11 @@ mod reader;
 mod schema;
 mod usage;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub use bootstrap::Filler;
 pub use entry::{Backing, DEFAULT_STORE, ENV_STORE, StoreEntry};
@@ -31,7 +35,7 @@ use crate::{
     document::{Document, Format, Kind, Limits, NodeId},
     printable,
     reference::Reference,
-    setting::ConnectorSpec,
+    setting::{ConnectorSpec, SECTION_SETTINGS},
 };
 
 /// A configuration, as far as it could be understood.
@@ -44,6 +48,7 @@ pub struct Configuration {
     env: Vec<EnvVariable>,
     usage: Usage,
     policy: ResolutionPolicy,
+    section: Drafts,
     problems: Vec<Problem>,
     secrets_span: std::ops::Range<usize>,
 }
@@ -87,7 +92,7 @@ impl Configuration {
         let mut reader = Reader::new(&document);
         let sections = Sections::read(&mut reader, catalogue);
         let problems = reader.into_problems();
-        let Sections { stores, providers, env, usage, policy, secrets } = sections;
+        let Sections { stores, providers, env, usage, policy, section, secrets } = sections;
         let secrets_span = secrets.map_or(0..0, |node| {
             let key = document.key_span(node);
             key.map_or(0, |key| key.start)..document.span(node).end
@@ -99,6 +104,7 @@ impl Configuration {
             env,
             usage,
             policy,
+            section,
             problems,
             secrets_span,
             source: Some(Source::parsed(name, document)),
@@ -116,6 +122,7 @@ impl Configuration {
             env: Vec::new(),
             usage: Usage::default(),
             policy,
+            section: Drafts::default(),
             problems: Vec::new(),
             secrets_span: 0..0,
         }
@@ -132,7 +139,7 @@ impl Configuration {
     }
 
     /// The folder to which paths in the file are relative.
-    pub fn base(&self) -> &std::path::Path {
+    pub fn base(&self) -> &Path {
         &self.base
     }
 
@@ -212,6 +219,16 @@ impl Configuration {
         &self.policy
     }
 
+    /// The file that the audit log is appended to; none if there is to be none.
+    ///
+    /// `variable` reads the environment: the path may hold `${env:VAR}`, and start with `~/`. `InvalidConfig`
+    /// if a variable is not set.
+    pub fn audit_log(&self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<PathBuf>> {
+        let nothing = HashMap::new();
+        let settings = self.section.fill(&Filler { variable, values: &nothing, base: &self.base })?;
+        Ok(settings.path("audit_log").map(Path::to_owned))
+    }
+
     /// Everything that is wrong, in no order.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -274,6 +291,7 @@ struct Sections {
     env: Vec<EnvVariable>,
     usage: Usage,
     policy: ResolutionPolicy,
+    section: Drafts,
     secrets: Option<NodeId>,
 }
 
@@ -288,11 +306,12 @@ impl Sections {
         let secrets = document.get(root, "secrets");
         let inherited = read_top_level_policy(reader);
         let (stores, policy) = read_stores(reader, secrets, inherited, catalogue);
+        let section = read_section(reader, secrets);
         graph::check(reader, &stores);
         let usage = usage::read(reader, secrets, &stores);
         let providers = read_providers(reader);
         let env = read_env(reader);
-        Sections { stores, providers, env, usage, policy, secrets }
+        Sections { stores, providers, env, usage, policy, section, secrets }
     }
 }
 
@@ -365,6 +384,23 @@ fn read_stores(
         }
     }
     (stores, policy)
+}
+
+/// Reads the settings of `secrets:` itself.
+fn read_section(reader: &mut Reader<'_>, secrets: Option<NodeId>) -> Drafts {
+    let document = reader.document();
+    let mut section = Drafts::default();
+    for item in secrets.into_iter().flat_map(|node| document.entries(node)) {
+        let Some(setting) = draft::find(SECTION_SETTINGS, item.key) else { continue };
+        section.read(reader, setting, item.value);
+    }
+    // They are needed before any store is open.
+    for template in section.templates().filter(|template| template.references().next().is_some()) {
+        let error = Error::new(ErrorKind::InvalidConfig, "this setting cannot be a secret")
+            .with_help("write it out, or fill it in from the environment with ${env:VAR}");
+        reader.problem(template.node, error);
+    }
+    section
 }
 
 fn read_providers(reader: &mut Reader<'_>) -> Vec<Provider> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::entry::{DEFAULT_STORE, ENV_STORE};
 use crate::{
     RESOLUTION_SETTINGS,
-    setting::{COMMON_SETTINGS, ConnectorSpec, Setting, SettingKind},
+    setting::{COMMON_SETTINGS, ConnectorSpec, SECTION_SETTINGS, Setting, SettingKind},
 };
 
 /// The JSON Schema (2020-12) of a configuration file, for editors and CI.
@@ -39,26 +39,7 @@ pub fn json_schema(catalogue: &[ConnectorSpec]) -> Value {
         "$defs": {
             "secrets": {
                 "type": ["object", "null"],
-                "properties": {
-                    "stores": {
-                        "type": ["object", "null"],
-                        "description": "named stores; environments are named stores too",
-                        "propertyNames": {
-                            "pattern": "^[A-Za-z0-9_-]+$",
-                            "not": { "enum": [DEFAULT_STORE, ENV_STORE] }
-                        },
-                        "additionalProperties": {
-                            "allOf": [
-                                { "$ref": "#/$defs/entry" },
-                                { "anyOf": [
-                                    { "required": ["store"] },
-                                    { "required": ["connector"] },
-                                    { "required": ["chain"] }
-                                ] }
-                            ]
-                        }
-                    }
-                },
+                "properties": section_properties(),
                 "allOf": [{ "$ref": "#/$defs/entry" }]
             },
             "entry": {
@@ -73,6 +54,31 @@ pub fn json_schema(catalogue: &[ConnectorSpec]) -> Value {
             }
         }
     })
+}
+
+/// The keys that `secrets:` has beyond those of any entry.
+fn section_properties() -> Value {
+    let mut known = properties(SECTION_SETTINGS.iter());
+    let stores = json!({
+        "type": ["object", "null"],
+        "description": "named stores; environments are named stores too",
+        "propertyNames": {
+            "pattern": "^[A-Za-z0-9_-]+$",
+            "not": { "enum": [DEFAULT_STORE, ENV_STORE] }
+        },
+        "additionalProperties": {
+            "allOf": [
+                { "$ref": "#/$defs/entry" },
+                { "anyOf": [
+                    { "required": ["store"] },
+                    { "required": ["connector"] },
+                    { "required": ["chain"] }
+                ] }
+            ]
+        }
+    });
+    known.insert("stores".into(), stores);
+    Value::Object(known)
 }
 
 fn entry_properties(catalogue: &[ConnectorSpec]) -> Value {

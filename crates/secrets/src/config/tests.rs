@@ -371,9 +371,53 @@ fn json_and_toml_read_the_same() {
 #[test]
 fn the_schema_knows_every_key_of_the_tables() {
     let schema = json_schema(CATALOGUE).to_string();
-    for setting in CATALOGUE[1].settings.iter().chain(crate::RESOLUTION_SETTINGS) {
+    for setting in CATALOGUE[1].settings.iter().chain(crate::RESOLUTION_SETTINGS).chain(SECTION_SETTINGS) {
         for key in std::iter::once(&setting.key).chain(setting.aliases) {
             assert!(schema.contains(&format!("\"{key}\"")), "{key}");
         }
     }
+}
+
+#[test]
+fn the_audit_log_is_a_path_like_any_other() {
+    let variable = |name: &str| match name {
+        "HOME" => Some("/home/me".to_owned()),
+        "LOGS" => Some("/var/log/app".to_owned()),
+        _ => None,
+    };
+    for (text, path) in [
+        ("secrets: {}", None),
+        ("secrets: {audit_log: }", None),
+        ("secrets: {audit_log: audit.jsonl}", Some("/base/audit.jsonl")),
+        ("secrets: {store: test.file.v1, path: s, audit_log: ~/audit.jsonl}", Some("/home/me/audit.jsonl")),
+        ("secrets: {chain: [env], audit_log: '${env:LOGS}/a'}", Some("/var/log/app/a")),
+        ("secrets: {audit_log: '${UNSET:-fallback}'}", Some("/base/fallback")),
+    ] {
+        let configuration = parse(text);
+        configuration.require_valid().unwrap();
+        let read = configuration.audit_log(&variable).unwrap();
+        assert_eq!(read.as_deref(), path.map(std::path::Path::new), "{text}");
+    }
+    let unset = parse("secrets: {audit_log: '${UNSET}'}").audit_log(&variable).unwrap_err();
+    assert_eq!(unset.kind(), ErrorKind::InvalidConfig);
+}
+
+#[test]
+fn there_is_one_audit_log_and_its_path_is_no_secret() {
+    assert_eq!(
+        problems("secrets: {stores: {dev: {store: test.file.v1, audit_log: a}}}"),
+        ["m.yaml:1:47: secrets.stores.dev.audit_log: 'audit_log' is one for all stores"]
+    );
+    assert_eq!(
+        problems("secrets: {audit_log: '${secrets.env:path}'}"),
+        ["m.yaml:1:22: secrets.audit_log: this setting cannot be a secret"]
+    );
+    assert_eq!(
+        problems("secrets: {audit_log: [a]}"),
+        ["m.yaml:1:22: secrets.audit_log: 'audit_log' takes a path, not a list"]
+    );
+    assert_eq!(
+        parse("secrets: {store: test.file.v1, audit_lgo: a}").problems()[0].error.help(),
+        Some("did you mean 'audit_log'?")
+    );
 }

@@ -24,7 +24,7 @@ use modelmesh_secrets::{Error, ErrorKind};
 
 pub use fingerprint::Fingerprint;
 pub use lock::LOCK_WAIT;
-pub(crate) use permissions::sync_folder;
+pub(crate) use permissions::{private_unfollowed, sync_folder};
 pub use read::{Contents, MAX_BYTES, read_bounded};
 pub use replace::{Writer, replace, update};
 pub use store::{Codec, Document, FileStore};

@@ -18,7 +18,7 @@ pub(super) fn without_waiting() -> OpenOptions {
 }
 
 /// Options that make a file private to its owner, and follow no symbolic link in its place.
-pub(super) fn private_unfollowed() -> OpenOptions {
+pub(crate) fn private_unfollowed() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     {
