@@ -11,7 +11,7 @@ use modelmesh_secrets::{
     RESOLUTION_SETTINGS,
     config::Configuration,
     document::Format,
-    setting::{COMMON_SETTINGS, Setting},
+    setting::{COMMON_SETTINGS, SECTION_SETTINGS, Setting},
 };
 use modelmesh_stores::registry;
 
@@ -97,9 +97,32 @@ fn every_setting_of_a_store_is_on_its_page() {
 fn the_page_on_configuration_knows_every_store_and_every_parameter() {
     let page = read("docs/configuration.md");
     assert_eq!(missing(&page, COMMON_SETTINGS), [""; 0]);
+    assert_eq!(missing(&page, SECTION_SETTINGS), [""; 0]);
     assert_eq!(missing(&page, RESOLUTION_SETTINGS), [""; 0]);
     for spec in registry::catalogue() {
         assert!(page.contains(&format!("`{}`", spec.id)), "{}", spec.id);
+    }
+}
+
+#[test]
+fn the_page_on_observability_knows_every_metric() {
+    use modelmesh_secrets::observe::metrics::*;
+    let page = read("docs/observability.md");
+    for name in [
+        CALLS_TOTAL,
+        CALL_SECONDS,
+        EVENTS_TOTAL,
+        PROVIDER_EVENTS_TOTAL,
+        STALE_TOTAL,
+        ROTATION_LAG_SECONDS,
+        ENTRIES,
+        OLDEST_SECONDS,
+        BREAKER_OPEN,
+        IN_FLIGHT,
+        RETRIES_TOTAL,
+        AUDIT_FAILURES_TOTAL,
+    ] {
+        assert!(page.contains(&format!("| `{name}` ")), "{name}");
     }
 }
 
