@@ -76,6 +76,8 @@ struct Held {
     phase: Phase,
     /// It was replaced through this store, so it is never served again; kept for a new one that is refused.
     is_superseded: bool,
+    /// The upstream API refused it.
+    is_refused: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,11 +106,10 @@ struct Rotation {
     second_looks: u32,
 }
 
+/// The last value before that the upstream API has not refused.
 struct Previous {
     value: SecretValue,
     until: Moment,
-    /// The upstream API refused it since it is the previous one.
-    is_refused: bool,
     /// It is served in place of the current value, which was refused.
     is_served: bool,
 }
@@ -173,6 +174,11 @@ impl Entry {
         matches!(self.state, State::Empty)
     }
 
+    /// Whether a refresh that was wanted some time ago is still worth a call.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.seat.is_none() && (self.pins > 0 || !self.is_empty())
+    }
+
     /// Whether there is nothing to remember.
     pub(super) fn is_idle(&self) -> bool {
         self.is_empty() && self.seat.is_none() && self.pins == 0 && !self.is_queued
@@ -228,6 +234,20 @@ impl Entry {
         self.previous().filter(|previous| previous.is_served).map(|previous| &previous.value)
     }
 
+    /// Whether it needs nobody's help to be asked for again: a refresh is planned or under way, or an end is due
+    /// after which one will be.
+    #[cfg(test)]
+    pub(super) fn is_tended(&self) -> bool {
+        let is_quiet = matches!(self.standing(), Standing::Fresh | Standing::Refused);
+        is_quiet || self.refresh_at.is_some() || self.seat.is_some() || self.is_queued
+    }
+
+    /// Whether a refresh failed since the store last gave a value.
+    #[cfg(test)]
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.trouble.is_some()
+    }
+
     /// When this entry is to be looked at next.
     pub(super) fn due(&self) -> Option<Moment> {
         let state = match &self.state {
@@ -271,6 +291,8 @@ impl Entry {
                 let reason = trouble.reason;
                 self.serve_stale(reason, turn);
             }
+            // It may not be served stale, and ends right now.
+            Some(_) if is_asked => {}
             _ => {
                 self.lapse(turn);
                 self.refresh_if_pinned(turn.now);
@@ -398,29 +420,36 @@ impl Entry {
         if let Some(ends_after) = ends_after {
             dead = dead.min(turn.now.later(ends_after));
         }
-        let new = Held {
+        let mut new = Held {
             value: value.clone(),
             validated: turn.now,
             fresh_until,
             dead,
             phase: Phase::Fresh,
             is_superseded: false,
+            is_refused: false,
         };
+        self.insists = false;
         match std::mem::take(&mut self.state) {
             State::Held(old) => {
                 if had_trouble {
                     turn.tell(EventKind::Recovered);
                 }
-                if !is_same(&old.value, value) {
+                if !is_kept {
+                    turn.tell(EventKind::Expired);
+                } else if !is_same(&old.value, value) {
                     turn.tell(EventKind::Rotated {
                         from: version_of(&old.value),
                         to: version_of(value),
                         lag: turn.now.since(old.validated),
                     });
-                    self.retain(old.value, turn);
-                } else if old.is_superseded {
-                    // It was replaced, and the store still has it: a replica that lags behind, or no change.
-                    self.rotation.get_or_insert_default().second_looks = SECOND_LOOKS;
+                    self.retain(old, arrival.wall, turn);
+                } else {
+                    new.is_refused = old.is_refused;
+                    if old.is_superseded {
+                        // It was replaced, and the store still has it: a replica that lags behind, or no change.
+                        self.rotation.get_or_insert_default().second_looks = SECOND_LOOKS;
+                    }
                 }
             }
             _ if is_kept => turn.tell(EventKind::Resolved { version: version_of(value) }),
@@ -428,32 +457,43 @@ impl Entry {
         }
         if !is_kept {
             self.rotation = None;
-            self.refresh_at = None;
+            // Whoever holds the name waits for a successor of a value that has ended.
+            let is_awaited = self.pins > 0 && !turn.policy.cache_ttl.is_zero();
+            self.refresh_at = is_awaited.then(|| turn.now.later(LONGEST_PAUSE));
             turn.view.withdraw(turn.key);
             return;
         }
         self.state = State::Held(new);
         turn.publish(self.previous_served().unwrap_or(value));
         self.refresh_at = match turn.policy.refresh_ahead {
-            share if share < 1.0 => Some(turn.now.later(fresh_for.mul_f64(share.max(0.0)))),
+            share if share < 1.0 => {
+                // Towards a value's own end, the share of what is left would be asked for ever more often.
+                let shortest = SHORTEST_PAUSE.min(turn.policy.cache_ttl);
+                Some(turn.now.later(fresh_for.mul_f64(share.max(0.0)).max(shortest)))
+            }
             _ => None,
         };
         self.look_again(turn.now, turn.policy);
     }
 
     /// Keeps the version before, for a new one that the upstream API does not accept yet.
-    fn retain(&mut self, old: SecretValue, turn: &Turn<'_>) {
+    fn retain(&mut self, old: Held, wall: Timestamp, turn: &Turn<'_>) {
         let rotation = self.rotation.get_or_insert_default();
         rotation.confirmed = None;
         rotation.second_looks = 0;
-        match &mut rotation.previous {
-            // What is replaced was refused, and never worked.
-            Some(previous) if previous.is_served => previous.is_served = false,
-            _ if turn.policy.previous_retain.is_zero() => rotation.previous = None,
-            previous => {
-                let until = turn.now.later(turn.policy.previous_retain);
-                *previous = Some(Previous { value: old, until, is_refused: false, is_served: false });
+        if old.is_refused {
+            // It can stand in for nothing; what stood in for it may do so for its successor.
+            if let Some(previous) = &mut rotation.previous {
+                previous.is_served = false;
             }
+        } else {
+            let retain = turn.policy.previous_retain;
+            let retain = own_end(&old.value, wall).map_or(retain, |end| end.min(retain));
+            rotation.previous = (!retain.is_zero()).then(|| Previous {
+                value: old.value,
+                until: turn.now.later(retain),
+                is_served: false,
+            });
         }
         if rotation.previous.is_none() {
             self.rotation = None;
@@ -486,9 +526,9 @@ impl Entry {
             self.insists = true;
             turn.policy.min_refresh_interval
         } else {
-            let pause = pause_after(trouble.failures, turn.policy).mul_f64(1.0 - turn.draw / 2.0);
-            pause.max(error.retry_after().unwrap_or_default())
+            pause_after(trouble.failures, turn.policy).mul_f64(1.0 - turn.draw / 2.0)
         };
+        let pause = pause.max(error.retry_after().unwrap_or_default());
         self.refresh_at = Some(turn.now.later(pause));
         turn.tell(EventKind::RefreshFailed { error: error.clone() });
         if let Some(held) = self.held()
@@ -556,7 +596,7 @@ impl Entry {
             self.refresh_at = None;
             turn.wants_refresh = true;
         } else {
-            self.doubt(turn);
+            self.doubt_and_ask(turn);
         }
     }
 
@@ -570,6 +610,14 @@ impl Entry {
         self.refresh_if_pinned(turn.now);
     }
 
+    /// One who held the name holds it no more.
+    pub(super) fn unpin(&mut self, turn: &Turn<'_>) {
+        self.pins -= 1;
+        if self.pins == 0 && !turn.policy.cache_enabled {
+            self.wipe(turn);
+        }
+    }
+
     /// Forgets what is remembered, but not what is on its way: to make room.
     pub(super) fn let_go(&mut self) {
         let Entry { seat, is_queued, .. } = std::mem::take(self);
@@ -578,18 +626,15 @@ impl Entry {
 
     /// The upstream API refused the value of this version.
     pub(super) fn refused(&mut self, version: &Version, turn: &mut Turn<'_>) -> Verdict {
-        if let Some(previous) = self.previous_mut().filter(|previous| is_version(&previous.value, version)) {
-            previous.is_refused = true;
-            if std::mem::take(&mut previous.is_served) {
-                let from = version_of(&previous.value);
-                self.serve_current(from, turn);
-            }
+        if self.previous().is_some_and(|previous| is_version(&previous.value, version)) {
+            self.drop_previous(turn);
         }
-        let Some(held) = self.held().filter(|held| held.phase != Phase::Lapsed) else {
-            return Verdict::Ask;
-        };
-        if !is_version(&held.value, version) {
-            return Verdict::Rotated(held.value.clone());
+        let Some(held) = self.held_mut() else { return Verdict::Ask };
+        let is_current = is_version(&held.value, version);
+        held.is_refused |= is_current;
+        let Some(served) = self.servable() else { return Verdict::Ask };
+        if !is_current {
+            return Verdict::Rotated(served.clone());
         }
         if let Some(previous) = self.previous_served() {
             return Verdict::FellBack(previous.clone());
@@ -612,9 +657,13 @@ impl Entry {
         answered: bool,
         turn: &mut Turn<'_>,
     ) -> Verdict {
-        let Some(held) = self.held().filter(|held| !held.is_superseded) else { return Verdict::Unchanged };
+        let Some(served) = self.servable() else { return Verdict::Unchanged };
+        let Some(held) = self.held() else { return Verdict::Unchanged };
         if !is_version(&held.value, version) {
-            return Verdict::Rotated(held.value.clone());
+            return Verdict::Rotated(served.clone());
+        }
+        if let Some(held) = self.held_mut() {
+            held.is_refused = true;
         }
         if answered {
             let rotation = self.rotation.get_or_insert_default();
@@ -643,7 +692,7 @@ impl Entry {
     fn fall_back(&mut self, turn: &mut Turn<'_>) -> Option<SecretValue> {
         let State::Held(held) = &self.state else { return None };
         let previous = self.rotation.as_mut()?.previous.as_mut()?;
-        if previous.is_refused || previous.until <= turn.now {
+        if previous.until <= turn.now {
             return None;
         }
         previous.is_served = true;
@@ -666,19 +715,18 @@ impl Entry {
         turn.tell(EventKind::Rotated { from, to, lag: Duration::ZERO });
     }
 
-    fn previous_mut(&mut self) -> Option<&mut Previous> {
-        self.rotation.as_mut()?.previous.as_mut()
-    }
-
     /// Wipes the version before when its time is over.
     fn end_previous(&mut self, turn: &mut Turn<'_>) {
-        let Some(previous) = self.previous().filter(|previous| previous.until <= turn.now) else { return };
-        let (was_served, version) = (previous.is_served, version_of(&previous.value));
-        if let Some(rotation) = &mut self.rotation {
-            rotation.previous = None;
+        if self.previous().is_some_and(|previous| previous.until <= turn.now) {
+            self.drop_previous(turn);
         }
-        if was_served {
-            self.serve_current(version, turn);
+    }
+
+    /// Wipes the version before; the current one is served again, if it was not.
+    fn drop_previous(&mut self, turn: &mut Turn<'_>) {
+        let previous = self.rotation.as_mut().and_then(|rotation| rotation.previous.take());
+        if let Some(previous) = previous.filter(|previous| previous.is_served) {
+            self.serve_current(version_of(&previous.value), turn);
         }
     }
 }

@@ -184,12 +184,14 @@ impl Table {
         while keys.len() < self.rules.batch
             && let Some(key) = self.queue.pop_front()
         {
-            let Some(entry) = self.entries.get_mut(&key) else { continue };
-            entry.is_queued = false;
-            if entry.seat.is_none() {
-                entry.seat = Some(Seat { flight: Arc::clone(&flight), at: keys.len() });
-                keys.push(key);
-            }
+            // One that was forgotten while it waited is not fetched, and may be nothing to remember.
+            self.with(&key, now, view, |entry, _| {
+                entry.is_queued = false;
+                if entry.is_wanted() {
+                    entry.seat = Some(Seat { flight: Arc::clone(&flight), at: keys.len() });
+                    keys.push(key.clone());
+                }
+            });
         }
         if keys.is_empty() {
             return None;
@@ -278,7 +280,7 @@ impl Table {
 
     /// Undoes one [`pin`](Table::pin).
     pub(super) fn unpin(&mut self, key: &Key, now: Moment, view: &View) {
-        self.with(key, now, view, |entry, _| entry.pins -= 1);
+        self.with(key, now, view, |entry, turn| entry.unpin(turn));
     }
 
     /// The value held for `key`, whether the view shows it or not.
@@ -465,6 +467,41 @@ impl Table {
             self.lapsed
                 .retain(|key| entries.get(key).is_some_and(|entry| entry.standing() == Standing::Lapsed));
         }
+    }
+}
+
+#[cfg(test)]
+impl Table {
+    /// Checks that the books agree with the entries.
+    pub(super) fn audit(&self) {
+        let held = self.entries.values().filter(|entry| !entry.is_empty()).count();
+        assert_eq!(self.held, held, "the count of entries");
+        assert!(self.refreshing <= self.rules.policy.max_in_flight.max(1), "refreshes under way");
+        for (key, entry) in &self.entries {
+            assert!(!entry.is_idle(), "{key:?} has nothing to remember");
+            let queued = self.queue.iter().filter(|queued| *queued == key).count();
+            assert_eq!(queued, usize::from(entry.is_queued), "{key:?} in the queue");
+            if let Some(timer) = entry.timer {
+                let is_set = self.timers.iter().any(|Reverse((due, other))| *due == timer && other == key);
+                assert!(is_set, "{key:?} has a timer that is not there");
+            }
+            if let Some(due) = entry.due() {
+                assert!(entry.timer.is_some_and(|timer| timer <= due), "{key:?} is due, and no timer is");
+                assert!(self.next_due().is_some_and(|next| next <= due), "{key:?} is due too late");
+            }
+            if entry.standing() == Standing::Lapsed {
+                assert!(self.lapsed.contains(key), "{key:?} lapsed, and is not listed");
+            }
+        }
+    }
+
+    pub(super) fn entry(&self, key: &Key) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// How many entries have something to remember, and how many refreshes are under way.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.held, self.refreshing)
     }
 }
 
