@@ -112,8 +112,10 @@ fn name(text: &str) -> SecretName {
     SecretName::new(text).unwrap()
 }
 
+/// Without what is left to chance, and without retries: their pauses end only when the clock is advanced.
 fn no_jitter() -> ResolutionPolicy {
-    ResolutionPolicy { ttl_jitter: 0.0, ..ResolutionPolicy::default() }
+    let retry = crate::Retry { tries: 1, ..ResolutionPolicy::default().retry };
+    ResolutionPolicy { ttl_jitter: 0.0, retry, ..ResolutionPolicy::default() }
 }
 
 fn store_over(scripted: &Arc<Scripted>, policy: ResolutionPolicy) -> (BaseSecretStore, ManualClock) {
