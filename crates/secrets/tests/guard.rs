@@ -214,15 +214,18 @@ async fn any_other_answer_is_final_and_none_of_the_breakers_business() {
 
 #[tokio::test]
 async fn a_retry_after_beyond_the_limit_fails_at_once() {
-    for wait in [seconds(5), seconds(3_600)] {
-        for bench in [bench(&at_once()), bench(&at_once()).without_time_limit()] {
-            // Where there is no limit, as long a pause as the limit is still bearable.
-            let wait = wait + Duration::from_millis(1);
-            bench.faulty.rule(Rule::on(Call::Get).fail_with(throttled(wait)));
-            let error = bench.store.get(&name("k0")).now_or_never().expect("at once").unwrap_err();
-            assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Throttled, Some(wait)));
-            assert_eq!(bench.faulty.calls(Call::Get), 1);
-        }
+    let limited = || bench(&at_once());
+    let unlimited = || limited().without_time_limit();
+    // Where there is no limit, a pause as long as the limit is still bearable.
+    let longer = seconds(5) + Duration::from_millis(1);
+    let hour = seconds(3_600);
+    for (bench, wait) in
+        [(limited(), seconds(5)), (limited(), hour), (unlimited(), longer), (unlimited(), hour)]
+    {
+        bench.faulty.rule(Rule::on(Call::Get).fail_with(throttled(wait)));
+        let error = bench.store.get(&name("k0")).now_or_never().expect("at once").unwrap_err();
+        assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Throttled, Some(wait)));
+        assert_eq!(bench.faulty.calls(Call::Get), 1);
     }
 }
 
@@ -472,6 +475,15 @@ async fn a_call_whose_own_failure_opens_the_breaker_does_not_pause_for_nothing()
 }
 
 #[tokio::test]
+async fn a_refusal_is_not_waited_out() {
+    let breaker = Breaker { failures: 1, open: seconds(1) };
+    let bench = bench(&ResolutionPolicy { breaker, ..at_once() });
+    bench.fail(1).await;
+    let refused = bench.store.get(&name("k0")).now_or_never();
+    assert!(refused.expect("at once, though the next probe is within the limit").is_err());
+}
+
+#[tokio::test]
 async fn a_batch_has_failed_only_if_every_name_has() {
     let bench = bench_of(10, &breaking_after(1));
     for failing in ["k0", "k1"] {
@@ -590,7 +602,9 @@ struct Guarded(Mutex<ReferenceBacking>);
 impl Guarded {
     fn open(&self) -> Arc<dyn SecretStoreConnector> {
         let inner = Arc::new(ReferenceStore::new(self.0.lock().unwrap().clone()));
-        let policy = at_once();
+        // The suite lets a store fail as often as it needs: what it asks about is the store's own answers.
+        let breaker = Breaker { failures: u32::MAX, open: seconds(10) };
+        let policy = ResolutionPolicy { breaker, ..at_once() };
         Arc::new(GuardedStore::new(inner, "guarded", &policy, Arc::new(SystemClock), Observer::new()))
     }
 }
