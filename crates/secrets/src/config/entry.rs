@@ -185,12 +185,8 @@ pub(super) fn read(
             "chain" => chain = Some(item),
             "resolution" => resolution = Some(item.value),
             "stores" if is_top => {}
-            key if draft::find(SECTION_SETTINGS, key).is_some() => {
-                if !is_top {
-                    let error = invalid(format!("'{key}' is one for all stores"));
-                    reader.key_problem(&item, error.with_help("put it under 'secrets' itself"));
-                }
-            }
+            key if draft::find(SECTION_SETTINGS, key).is_some() && is_top => {}
+            key if draft::find(SECTION_SETTINGS, key).is_some() => one_for_all(reader, &item),
             "config" => match document.kind(item.value) {
                 Kind::Mapping => keys.extend(document.entries(item.value)),
                 Kind::Null => {}
@@ -294,6 +290,12 @@ pub(super) fn read_parameter(
     } else {
         policy.read(reader, setting, item.value);
     }
+}
+
+/// A setting of the section, in the entry of one store.
+fn one_for_all(reader: &mut Reader<'_>, item: &Entry<'_>) {
+    let error = invalid(format!("'{}' is one for all stores", item.key));
+    reader.key_problem(item, error.with_help("put it under 'secrets' itself"));
 }
 
 fn set_twice(setting: &Setting, item: &Entry<'_>) -> Error {

@@ -129,7 +129,7 @@ pub(crate) fn entries(store: &str, census: &Census) {
 }
 
 pub(crate) fn breaker(store: &str, is_open: bool) {
-    gauge!(BREAKER_OPEN, "store" => store.to_owned()).set(if is_open { 1 } else { 0 });
+    gauge!(BREAKER_OPEN, "store" => store.to_owned()).set(i32::from(is_open));
 }
 
 pub(crate) fn in_flight(store: &str, calls: usize) {
