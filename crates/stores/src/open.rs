@@ -8,21 +8,29 @@ use std::{
 
 use async_trait::async_trait;
 use modelmesh_secrets::{
-    BaseSecretStore, ChainStore, Error, ErrorKind, NamedStore, Resolver, Result, SecretStoreConnector,
-    SecretValue, StoreSource,
-    config::{Backing, Configuration, Filler, Report, StoreEntry},
+    BaseSecretStore, ChainStore, Error, ErrorKind, GuardedStore, NamedStore, Resolver, Result,
+    SecretStoreConnector, SecretValue, StoreSource,
+    clock::{Clock, SystemClock},
+    config::{Backing, Configuration, Filler, Problem, Report, StoreEntry},
+    live::{LiveStores, SecretResolver, Start},
+    observe::Observer,
     reference::Reference,
     setting::Settings,
 };
 use tokio::sync::OnceCell;
 
-use crate::registry::{OpenContext, connector};
+use crate::{
+    audit,
+    registry::{OpenContext, connector},
+};
 
 /// A store as far as it has been asked for.
 #[derive(Default)]
 struct Opened {
     settings: OnceCell<Settings>,
-    store: OnceCell<Arc<dyn SecretStoreConnector>>,
+    /// The connector, under its naming rule and behind its guard.
+    guarded: OnceCell<Arc<dyn SecretStoreConnector>>,
+    live: OnceCell<BaseSecretStore>,
 }
 
 /// The stores of a configuration.
@@ -30,12 +38,17 @@ struct Opened {
 /// - A store is opened when it is first asked for; one that nobody asks for is never touched.
 /// - The references in a store's settings are resolved before, through the stores they name.
 /// - A store under a `prefix` or `naming` is asked by logical names.
+/// - Each store has a guard ([`GuardedStore`]), which its engine and the chains that it is part of share.
 /// - What a store answers is cached by its resolution parameters, unless reading it costs nothing (the
-///   environment), or [`without_cache`](StoreSet::without_cache) says otherwise.
+///   environment), or [`without_cache`](StoreSet::without_cache) says otherwise. A chain has a cache of its own
+///   over its stores, which are not cached twice.
+/// - All of them tell one [`Observer`] what happens, and with `audit_log` an audit log.
 #[derive(Clone)]
 pub struct StoreSet {
     configuration: Arc<Configuration>,
     context: OpenContext,
+    clock: Arc<dyn Clock>,
+    observer: Observer,
     opened: Arc<Mutex<HashMap<Arc<str>, Arc<Opened>>>>,
     is_cached: bool,
 }
@@ -50,10 +63,15 @@ impl StoreSet {
     /// The stores of `configuration`.
     ///
     /// Fails with everything that is wrong under `secrets:`: a store that might be another than was meant must
-    /// be neither read nor written. Mistakes elsewhere in the file do not matter here.
+    /// be neither read nor written. Mistakes elsewhere in the file do not matter here. Fails too if there is to
+    /// be an audit log and it cannot be opened.
     pub fn new(configuration: Arc<Configuration>, context: OpenContext) -> Result<Self, Box<Report>> {
         configuration.require_valid_stores()?;
-        Ok(StoreSet { configuration, context, opened: Arc::default(), is_cached: true })
+        let audit = audit::open(&configuration, &*context.environment)
+            .map_err(|error| Box::new(configuration.report(vec![Problem::elsewhere(error)])))?;
+        let observer = audit.map_or_else(Observer::new, Observer::with_audit);
+        let clock = Arc::new(SystemClock);
+        Ok(StoreSet { configuration, context, clock, observer, opened: Arc::default(), is_cached: true })
     }
 
     /// These stores without caches, for a program that asks once and ends. A fetch then takes as long as it
@@ -62,16 +80,78 @@ impl StoreSet {
         StoreSet { is_cached: false, opened: Arc::default(), ..self }
     }
 
+    /// These stores by another clock.
+    pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
+        StoreSet { clock: Arc::new(clock), opened: Arc::default(), ..self }
+    }
+
+    /// Where the stores tell what happens.
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
     /// A resolver over these stores.
     pub fn resolver(&self) -> Resolver {
         Resolver::new(Arc::new(self.clone()))
     }
 
+    /// Prepares the live configuration: its providers follow these stores once it is
+    /// [started](Start::start).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use std::sync::Arc;
+    /// use modelmesh_secrets::{config::Configuration, document::Format};
+    /// use modelmesh_stores::{open::StoreSet, registry::{OpenContext, catalogue}};
+    ///
+    /// let text = "
+    /// secrets: { store: modelmesh.memory-secrets.v1, secrets: { openai-key: sk-123 } }
+    /// providers: { openai: { api_key: '${secrets:openai-key}', url: 'https://api.openai.com' } }
+    /// ";
+    /// let file = Configuration::parse("modelmesh.yaml", ".".into(), text, Format::Yaml, &catalogue())?;
+    /// let resolver = StoreSet::new(Arc::new(file), OpenContext::default())?.live_configuration().start().await?;
+    ///
+    /// let openai = resolver.provider("openai").expect("it is configured");
+    /// let generation = openai.current()?;
+    /// assert_eq!(generation.setting("api_key"), Some("sk-123"));
+    /// assert_eq!(generation.setting("url"), Some("https://api.openai.com"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn live_configuration(&self) -> Start {
+        SecretResolver::of(Arc::clone(&self.configuration), Arc::new(self.clone()))
+            .shared_clock(Arc::clone(&self.clock))
+            .observer(&self.observer)
+    }
+
     /// Opens a store by its entry: one of the configuration's, or one that
     /// [`Configuration::select`] made from a connector's ID.
     pub async fn open(&self, entry: &StoreEntry) -> Result<Arc<dyn SecretStoreConnector>> {
+        if self.is_cached && entry.connector().is_none_or(|spec| spec.cached) {
+            Ok(Arc::new(self.open_live(entry).await?))
+        } else {
+            self.guarded(entry).await
+        }
+    }
+
+    /// Opens a store by its entry, with an engine around it.
+    pub async fn open_live(&self, entry: &StoreEntry) -> Result<BaseSecretStore> {
         let opened = self.opened(entry);
-        let store = opened.store.get_or_try_init(|| self.open_anew(entry)).await;
+        let open = async || {
+            let is_cached = self.is_cached && entry.connector().is_none_or(|spec| spec.cached);
+            let mut policy = entry.policy.clone();
+            policy.cache_enabled &= is_cached;
+            let store = BaseSecretStore::builder(self.guarded(entry).await?).guarded();
+            let store = store.name(Arc::clone(&entry.name)).policy(policy).observer(&self.observer);
+            Ok(store.shared_clock(Arc::clone(&self.clock)).build())
+        };
+        opened.live.get_or_try_init(open).await.cloned()
+    }
+
+    /// Opens a store by its entry, without an engine.
+    async fn guarded(&self, entry: &StoreEntry) -> Result<Arc<dyn SecretStoreConnector>> {
+        let opened = self.opened(entry);
+        let store = opened.guarded.get_or_try_init(|| self.open_anew(entry)).await;
         store.cloned().map_err(|error| error.with_store(Arc::clone(&entry.name)))
     }
 
@@ -102,16 +182,16 @@ impl StoreSet {
                 })?;
                 let store = (connector.open)(&settings, &self.context)?;
                 let store = NamedStore::wrap(store, StoreEntry::naming(&settings));
-                if !self.is_cached || !spec.cached {
-                    return Ok(store);
-                }
-                let cached = BaseSecretStore::builder(store).name(Arc::clone(&entry.name));
-                Ok(Arc::new(cached.policy(entry.policy.clone()).build()))
+                let (name, clock) = (Arc::clone(&entry.name), Arc::clone(&self.clock));
+                let guarded = GuardedStore::new(store, name, &entry.policy, clock, self.observer.clone());
+                Ok(Arc::new(if self.is_cached { guarded } else { guarded.without_time_limit() }))
             }
             Backing::Chain(links) => {
                 let mut stores = Vec::with_capacity(links.len());
                 for link in links {
-                    stores.push((Arc::clone(link), self.store(link).await?));
+                    // Boxed: a chain's link is opened as the chain is.
+                    let store = Box::pin(self.guarded(self.entry(link)?)).await?;
+                    stores.push((Arc::clone(link), store));
                 }
                 Ok(Arc::new(ChainStore::new(stores)))
             }
@@ -125,15 +205,23 @@ impl StoreSet {
         let values = self.resolver().get_many(&references).await;
         references.into_iter().zip(values).map(|(reference, value)| Ok((reference, value?))).collect()
     }
+
+    fn entry(&self, name: &str) -> Result<&StoreEntry> {
+        let unknown = || Error::new(ErrorKind::InvalidConfig, "there is no such store").with_store(name);
+        self.configuration.store(name).ok_or_else(unknown)
+    }
 }
 
 #[async_trait]
 impl StoreSource for StoreSet {
     async fn store(&self, name: &str) -> Result<Arc<dyn SecretStoreConnector>> {
-        let entry = self
-            .configuration
-            .store(name)
-            .ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "there is no such store").with_store(name))?;
-        self.open(entry).await
+        self.open(self.entry(name)?).await
+    }
+}
+
+#[async_trait]
+impl LiveStores for StoreSet {
+    async fn live(&self, name: &str) -> Result<BaseSecretStore> {
+        self.open_live(self.entry(name)?).await
     }
 }

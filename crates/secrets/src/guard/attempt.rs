@@ -12,7 +12,7 @@ use super::breaker::{Breaker, End, Refusal, Ticket, Turn};
 use crate::{
     Error, ErrorKind, ResolutionPolicy, Result, SecretName, SecretValue, Version,
     clock::{Clock, Moment},
-    observe::{CallRecord, CallSecret, Operation},
+    observe::{CallRecord, CallSecret, Operation, metrics},
 };
 
 /// What every call of one store passes through.
@@ -156,8 +156,9 @@ impl Gate {
         match turn {
             Some(Turn::Opened) => tracing::warn!(store = &*self.store, "the store fails and is left alone"),
             Some(Turn::Closed) => tracing::info!(store = &*self.store, "the store answers again"),
-            None => {}
+            None => return,
         }
+        metrics::breaker(&self.store, matches!(turn, Some(Turn::Opened)));
     }
 }
 
@@ -193,6 +194,7 @@ impl<'g> UnderWay<'g> {
             names = call.names.len(),
             outcome = field::Empty,
         );
+        metrics::in_flight(&gate.store, gate.in_flight());
         Ok(UnderWay { gate, call, ticket, since: gate.clock.now(), span, has_ended: false })
     }
 
@@ -216,10 +218,11 @@ impl<'g> UnderWay<'g> {
             self.gate.settle(ticket, end);
         }
         self.span.record("outcome", outcome.map_or_else(ErrorKind::as_str, |()| "ok"));
+        // The permit of this call is given back right after.
+        metrics::in_flight(&self.gate.store, self.gate.in_flight().saturating_sub(1));
         let took = self.gate.clock.now().since(self.since);
         (self.gate.record)(&CallRecord {
             store: &self.gate.store,
-            connector: &self.gate.connector,
             operation: self.call.operation,
             secrets,
             outcome,

@@ -71,6 +71,9 @@ impl Gate {
             if !self.is_worth_it(call, pause, deadline, patience) {
                 break;
             }
+            if let Some(reason) = open.iter().find_map(|&at| failed(at)) {
+                crate::observe::metrics::retried(&self.store, reason.kind());
+            }
             self.clock.sleep(pause).await;
         }
         answers

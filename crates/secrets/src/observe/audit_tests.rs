@@ -66,14 +66,7 @@ fn name(text: &str) -> SecretName {
 
 fn call<'c>(operation: Operation, secrets: &'c [CallSecret<'c>]) -> CallRecord<'c> {
     let outcome = secrets.iter().map(|secret| secret.outcome).find(Result::is_err).unwrap_or(Ok(()));
-    CallRecord {
-        store: "prod",
-        connector: "test.v1",
-        operation,
-        secrets,
-        outcome,
-        took: Duration::from_micros(12_700),
-    }
+    CallRecord { store: "prod", operation, secrets, outcome, took: Duration::from_micros(12_700) }
 }
 
 fn event(subject: Subject, kind: EventKind) -> Event {

@@ -199,7 +199,6 @@ mod tests {
         let lines = recorded(|| {
             call_ended(&CallRecord {
                 store: "prod",
-                connector: "test.v1",
                 operation: Operation::Get,
                 secrets: &[secret(), secret()],
                 outcome: Err(ErrorKind::Throttled),
@@ -297,7 +296,6 @@ mod tests {
             event(&Event { subject: Subject::Provider { id: "p".into() }, ..secret(EventKind::Recovered) });
             call_ended(&CallRecord {
                 store: "s",
-                connector: "test.v1",
                 operation: Operation::List,
                 secrets: &[],
                 outcome: Ok(()),

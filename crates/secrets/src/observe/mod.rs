@@ -97,7 +97,6 @@ impl Observer {
 /// One call of a backend.
 pub(crate) struct CallRecord<'c> {
     pub(crate) store: &'c str,
-    pub(crate) connector: &'c str,
     pub(crate) operation: Operation,
     /// What was asked for or written: the name, the version asked for or got, and the outcome.
     pub(crate) secrets: &'c [CallSecret<'c>],
