@@ -308,6 +308,7 @@ impl Entry {
             turn.tell(EventKind::Expired);
         }
         self.wipe(turn);
+        self.end_trouble_if_free();
         self.refresh_if_pinned(turn.now);
     }
 
@@ -615,6 +616,14 @@ impl Entry {
         self.pins -= 1;
         if self.pins == 0 && !turn.policy.cache_enabled {
             self.wipe(turn);
+        }
+        self.end_trouble_if_free();
+    }
+
+    /// What went wrong with a value that is gone and that nobody holds says nothing of the next one.
+    fn end_trouble_if_free(&mut self) {
+        if self.is_empty() && self.pins == 0 {
+            self.trouble = None;
         }
     }
 

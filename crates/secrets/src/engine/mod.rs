@@ -4,6 +4,8 @@ pub(crate) mod background;
 mod entry;
 mod flight;
 mod handle;
+#[cfg(test)]
+mod model;
 mod revision;
 mod table;
 #[cfg(test)]

@@ -120,6 +120,12 @@ impl View {
         self.0.pin().remove(key);
     }
 
+    /// The answer for `key`, without a trace of the look.
+    #[cfg(test)]
+    pub(super) fn peek(&self, key: &Key) -> Option<Answer> {
+        self.0.pin().get(key).map(|slot| slot.answer.clone())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
