@@ -501,6 +501,13 @@ impl Entry {
         }
     }
 
+    /// Somebody wanted to know what the store has, and it failed: the next refresh judges that, and comes soon,
+    /// for this one may have come in place of another.
+    pub(super) fn probed_in_vain(&mut self, turn: &Turn<'_>) {
+        let soon = turn.now.later(pause_after(1, turn.policy));
+        self.refresh_at = Some(self.refresh_at.map_or(soon, |planned| planned.min(soon)));
+    }
+
     fn fail(&mut self, error: &Error, turn: &mut Turn<'_>) {
         let denied_since = self.trouble.as_ref().and_then(|trouble| trouble.denied_since);
         let is_denied = error.kind() == ErrorKind::Denied;

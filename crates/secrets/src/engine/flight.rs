@@ -26,8 +26,10 @@ pub(super) enum Purpose {
     Read,
     /// A value is brought up to date while it is served.
     Refresh,
-    /// Somebody needs to know what the store has now.
+    /// A value was refused: somebody needs to know what the store has now.
     Force,
+    /// A set of values is to be swapped, all or none: what fails changes nothing.
+    Probe,
 }
 
 impl fmt::Debug for Flight {

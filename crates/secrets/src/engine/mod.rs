@@ -230,12 +230,13 @@ impl Engine {
         answers
     }
 
-    /// What the store has now of each name, past the cache. Nothing stale: a failure is an error.
+    /// What the store has now of each name, past the cache. Nothing stale: a failure is an error, and changes
+    /// nothing of what is held.
     pub(crate) async fn fetch_anew(
         &self,
         questions: &[(SecretName, Option<Version>)],
     ) -> Vec<Result<SecretValue>> {
-        let flight = Flight::new(Purpose::Force);
+        let flight = Flight::new(Purpose::Probe);
         let mut led: Vec<Led> = Vec::with_capacity(questions.len());
         let mut seats = Vec::with_capacity(questions.len());
         {

@@ -141,6 +141,10 @@ impl Table {
                     return;
                 }
                 entry.seat = None;
+                if flight.purpose == Purpose::Probe && answer.is_err() && entry.value().is_some() {
+                    entry.probed_in_vain(turn);
+                    return;
+                }
                 entry.arrive(answer, &Arrival { wall, number, has_ordered_versions }, turn);
             });
             if let Ok(value) = answer {

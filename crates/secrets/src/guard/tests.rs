@@ -102,9 +102,8 @@ fn line(call: &CallRecord<'_>) -> String {
     };
     let secrets: String = call.secrets.iter().map(secret).collect();
     format!(
-        "{} {} {} in {:?}: {}{secrets}",
+        "{} {} in {:?}: {}{secrets}",
         call.store,
-        call.connector,
         call.operation.as_str(),
         call.took,
         outcome(call.outcome)
@@ -207,7 +206,7 @@ async fn a_name_without_an_answer_is_malformed_and_the_others_have_theirs() {
     let answers = store.get_many(&[name("a"), name("b")]).await;
     assert_eq!(answers[0].as_ref().unwrap().expose(), "v");
     assert_eq!(answers[1].as_ref().unwrap_err().kind(), ErrorKind::Malformed);
-    let told = "prod test.scripted.v1 get in 0ns: malformed a@1=ok b@-=malformed";
+    let told = "prod get in 0ns: malformed a@1=ok b@-=malformed";
     assert_eq!(*log.lock().unwrap(), [told]);
 }
 
@@ -223,10 +222,7 @@ async fn every_try_is_recorded() {
     let scripted = Scripted::new([vec![failed(ErrorKind::Throttled)], vec![found("7")]]);
     let (store, _, log) = guarded(&scripted, || 0.0, &ResolutionPolicy::default());
     store.get(&name("k")).await.unwrap();
-    let told = [
-        "prod test.scripted.v1 get in 0ns: throttled k@-=throttled",
-        "prod test.scripted.v1 get in 0ns: ok k@7=ok",
-    ];
+    let told = ["prod get in 0ns: throttled k@-=throttled", "prod get in 0ns: ok k@7=ok"];
     assert_eq!(*log.lock().unwrap(), told);
 }
 
@@ -235,7 +231,7 @@ async fn the_version_asked_for_is_recorded_where_none_came() {
     let scripted = Scripted::new([vec![failed(ErrorKind::NotFound)]]);
     let (store, _, log) = guarded(&scripted, || 0.0, &ResolutionPolicy::default());
     store.get_version(&name("k"), &Version::from("AWSPREVIOUS")).await.unwrap_err();
-    let told = "prod test.scripted.v1 get in 0ns: not_found k@AWSPREVIOUS=not_found";
+    let told = "prod get in 0ns: not_found k@AWSPREVIOUS=not_found";
     assert_eq!(*log.lock().unwrap(), [told]);
 }
 
@@ -247,7 +243,7 @@ async fn a_call_that_is_dropped_is_recorded_with_the_time_it_had() {
     settle().await;
     clock.advance(Duration::from_secs(5));
     fetch.await.unwrap().unwrap_err();
-    let told = "prod test.scripted.v1 get in 5s: unavailable k@-=unavailable";
+    let told = "prod get in 5s: unavailable k@-=unavailable";
     assert_eq!(*log.lock().unwrap(), [told]);
 }
 
@@ -277,10 +273,10 @@ async fn writes_and_listings_are_recorded() {
     let change = |text| Change { name: name(text), before: None, after: Some("sk-canary".into()) };
     store.exchange(&[change("a"), change("b")]).await;
     let told = [
-        "prod test.scripted.v1 set in 0ns: ok a@-=ok",
-        "prod test.scripted.v1 delete in 0ns: denied a@-=denied",
-        "prod test.scripted.v1 list in 0ns: ok",
-        "prod test.scripted.v1 exchange in 0ns: conflict a@-=ok b@-=conflict",
+        "prod set in 0ns: ok a@-=ok",
+        "prod delete in 0ns: denied a@-=denied",
+        "prod list in 0ns: ok",
+        "prod exchange in 0ns: conflict a@-=ok b@-=conflict",
     ];
     assert_eq!(*log.lock().unwrap(), told);
 }

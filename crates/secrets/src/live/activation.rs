@@ -131,14 +131,20 @@ impl Inner {
     }
 
     /// Brings `provider` to the value that one of its documents has now; the others are resolved past the cache,
-    /// for they may have been rotated together.
+    /// for they may have been rotated together. Does nothing if the provider `is_there` when its turn has come.
     pub(super) async fn adopt(
         &self,
         provider: &Arc<Provider>,
         document: &DocumentId,
         reason: Reason,
+        is_there: impl Fn(&Generation) -> bool,
     ) -> Result<Arc<Generation>, ActivationError> {
         let _turn = provider.turn.lock().await;
+        if let Ok(current) = provider.current()
+            && is_there(&current)
+        {
+            return Ok(current);
+        }
         let source = if self.configuration.policy().reload_on_rotation && reason == Reason::Rotation {
             Source::StoreExcept(document)
         } else {

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Inner,
-    activation::Reason,
+    activation::{ActivationError, Reason},
+    generation::Generation,
     provider::{DocumentId, Provider},
 };
 use crate::{
@@ -17,6 +18,15 @@ use crate::{
 /// The first and the longest pause before a store that could not be opened is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// Where a provider is to follow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To a value that its store has.
+    Onward,
+    /// To the version before.
+    Back,
+}
+
 impl Inner {
     /// Takes in an event of a store.
     pub(super) fn hear(&self, event: &Event) {
@@ -24,11 +34,10 @@ impl Inner {
         let Ok(name) = crate::SecretName::new(&**name) else { return };
         let document = DocumentId { store: Arc::clone(store), name, selector: selector.clone() };
         match &event.kind {
-            EventKind::Resolved { version: to }
-            | EventKind::Rotated { to, .. }
-            | EventKind::FellBack { to, .. } => {
-                self.follow_later(&document, to);
+            EventKind::Resolved { version: to } | EventKind::Rotated { to, .. } => {
+                self.follow_later(&document, to, Way::Onward);
             }
+            EventKind::FellBack { to, .. } => self.follow_later(&document, to, Way::Back),
             EventKind::Revoked { reason } => {
                 let error = Error::new(*reason, "the store has this value no more");
                 self.end(&document, &error);
@@ -42,7 +51,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn follow_later(&self, document: &DocumentId, version: &Version) {
+    pub(super) fn follow_later(&self, document: &DocumentId, version: &Version, way: Way) {
         for provider in self.users(document) {
             if is_at(provider, document, version) {
                 continue;
@@ -51,13 +60,19 @@ impl Inner {
             let (provider, document, version) = (Arc::clone(provider), document.clone(), version.clone());
             background::spawn(async move {
                 // What fails is told as an event; the generation in use stays.
-                let _ = this.follow(&provider, &document, &version).await;
+                let _ = this.follow(&provider, &document, &version, way).await;
             });
         }
     }
 
     /// Brings a provider to `version` of one of its documents.
-    async fn follow(&self, provider: &Arc<Provider>, document: &DocumentId, version: &Version) -> Result<()> {
+    async fn follow(
+        &self,
+        provider: &Arc<Provider>,
+        document: &DocumentId,
+        version: &Version,
+        way: Way,
+    ) -> Result<()> {
         if is_at(provider, document, version) {
             return Ok(());
         }
@@ -66,9 +81,14 @@ impl Inner {
             self.tell(provider, EventKind::Activated { generation, reason });
             return Ok(());
         }
+        if way == Way::Back && provider.needs.documents.len() > 1 {
+            // What else it had then is gone, and an old key must not meet a new organization.
+            return Err(Error::new(ErrorKind::Unavailable, "the generation before is not at hand any more"));
+        }
         let reason = if provider.current().is_ok() { Reason::Rotation } else { Reason::Recovery };
-        self.adopt(provider, document, reason).await.map_err(super::ActivationError::into_error)?;
-        Ok(())
+        let is_there = |current: &Generation| current.version_of(document) == Some(version);
+        let adopted = self.adopt(provider, document, reason, is_there).await;
+        adopted.map(|_| ()).map_err(ActivationError::into_error)
     }
 
     /// A document has no value any more: the generations that hold it end, unless they can do without.
@@ -90,7 +110,7 @@ impl Inner {
             let Some(this) = self.this.upgrade() else { return };
             let (provider, document, error) = (Arc::clone(provider), document.clone(), error.clone());
             background::spawn(async move {
-                if this.adopt(&provider, &document, Reason::Rotation).await.is_err()
+                if this.adopt(&provider, &document, Reason::Rotation, |_| false).await.is_err()
                     && provider.deactivate(error.clone())
                 {
                     this.tell(&provider, EventKind::Deactivated { error });
@@ -113,11 +133,11 @@ impl Inner {
         let outcome = store.report_refused(&reference.name, reference.version.as_ref(), version).await;
         let document = DocumentId::of(reference);
         match outcome {
-            AuthFailure::Rotated(value) => match self.all_follow(&document, &value).await {
+            AuthFailure::Rotated(value) => match self.all_follow(&document, &value, Way::Onward).await {
                 Ok(()) => AuthFailure::Rotated(value),
                 Err(error) => AuthFailure::Unavailable(error),
             },
-            AuthFailure::FellBack(value) => match self.all_follow(&document, &value).await {
+            AuthFailure::FellBack(value) => match self.all_follow(&document, &value, Way::Back).await {
                 Ok(()) => AuthFailure::FellBack(value),
                 Err(_) => AuthFailure::Unchanged,
             },
@@ -125,10 +145,10 @@ impl Inner {
         }
     }
 
-    async fn all_follow(&self, document: &DocumentId, value: &SecretValue) -> Result<()> {
+    async fn all_follow(&self, document: &DocumentId, value: &SecretValue, way: Way) -> Result<()> {
         let Some(version) = value.version() else { return Ok(()) };
         for provider in self.users(document) {
-            self.follow(provider, document, version).await?;
+            self.follow(provider, document, version, way).await?;
         }
         Ok(())
     }

@@ -122,6 +122,14 @@ impl Generation {
         Some((&self.needs.references[own], self.values[own].as_ref()?))
     }
 
+    /// Whether both hold the same versions of everything.
+    pub(super) fn has_versions_of(&self, other: &Generation) -> bool {
+        let versions = |generation: &Generation| -> Vec<Option<Version>> {
+            generation.values.iter().map(|value| value.as_ref()?.version().cloned()).collect()
+        };
+        versions(self) == versions(other)
+    }
+
     /// The version of a document that is in this generation; none if it is not, or only a fallback is.
     pub(super) fn version_of(&self, document: &DocumentId) -> Option<&Version> {
         self.secrets().find(|(reference, _)| document.is_of(reference))?.1.version()

@@ -155,11 +155,14 @@ impl Provider {
 
     /// Puts `generation` into use. The one it replaces is kept `until` then.
     pub(super) fn publish(&self, generation: Arc<Generation>, until: Moment) {
-        let before = self.state.swap(Arc::new(State::Active(generation)));
-        *self.aside() = match &*before {
-            State::Active(generation) => Some(Aside { generation: Arc::clone(generation), until }),
-            State::Inactive(_) => None,
-        };
+        let before = self.state.swap(Arc::new(State::Active(Arc::clone(&generation))));
+        let mut aside = self.aside();
+        match &*before {
+            // Nothing rotated: what was aside is still the version before.
+            State::Active(before) if before.has_versions_of(&generation) => {}
+            State::Active(before) => *aside = Some(Aside { generation: Arc::clone(before), until }),
+            State::Inactive(_) => *aside = None,
+        }
     }
 
     /// Puts the generation that is kept aside into use, and the other aside, if it holds `version` of `document`

@@ -9,6 +9,7 @@ use std::{
 use super::{
     Inner, LiveStores, SecretResolver,
     activation::Reason,
+    follow::Way,
     provider::{DocumentId, Provider},
 };
 use crate::{
@@ -151,7 +152,7 @@ impl Inner {
                 provider.pins().iter().map(|(document, pin)| (document.clone(), pin.value())).collect();
             for (document, value) in held {
                 if let Some(version) = value.as_ref().and_then(SecretValue::version) {
-                    self.follow_later(&document, version);
+                    self.follow_later(&document, version, Way::Onward);
                 }
             }
         }
