@@ -242,12 +242,6 @@ impl Entry {
         is_quiet || self.refresh_at.is_some() || self.seat.is_some() || self.is_queued
     }
 
-    /// Whether a refresh failed since the store last gave a value.
-    #[cfg(test)]
-    pub(super) fn is_in_trouble(&self) -> bool {
-        self.trouble.is_some()
-    }
-
     /// When this entry is to be looked at next.
     pub(super) fn due(&self) -> Option<Moment> {
         let state = match &self.state {

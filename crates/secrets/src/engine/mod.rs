@@ -6,6 +6,8 @@ mod flight;
 mod handle;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod outage;
 mod revision;
 mod table;
 #[cfg(test)]
