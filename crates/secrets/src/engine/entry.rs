@@ -176,7 +176,7 @@ impl Entry {
 
     /// Whether a refresh that was wanted some time ago is still worth a call.
     pub(super) fn is_wanted(&self) -> bool {
-        self.seat.is_none() && (self.pins > 0 || !self.is_empty())
+        self.seat.is_none() && (self.pins > 0 || self.held().is_some())
     }
 
     /// Whether there is nothing to remember.
@@ -667,13 +667,12 @@ impl Entry {
         answered: bool,
         turn: &mut Turn<'_>,
     ) -> Verdict {
+        let Some(held) = self.held_mut() else { return Verdict::Unchanged };
+        let is_current = is_version(&held.value, version);
+        held.is_refused |= is_current;
         let Some(served) = self.servable() else { return Verdict::Unchanged };
-        let Some(held) = self.held() else { return Verdict::Unchanged };
-        if !is_version(&held.value, version) {
+        if !is_current {
             return Verdict::Rotated(served.clone());
-        }
-        if let Some(held) = self.held_mut() {
-            held.is_refused = true;
         }
         if answered {
             let rotation = self.rotation.get_or_insert_default();

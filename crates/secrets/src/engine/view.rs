@@ -93,6 +93,8 @@ impl View {
                 .hasher(foldhash::fast::RandomState::default())
                 // A value that was withdrawn is wiped as soon as its last reader is gone, not in batches.
                 .collector(papaya_collector())
+                // A resize bit by bit keeps what is withdrawn meanwhile until its end, which only writes bring about.
+                .resize_mode(papaya::ResizeMode::Blocking)
                 .build(),
         )
     }

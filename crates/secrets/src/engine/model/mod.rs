@@ -82,6 +82,15 @@ fn keys_of(at: usize) -> Vec<Key> {
     }
 }
 
+fn as_given(value: &SecretValue) -> Given {
+    let ends = value.expires_at().map(|end| {
+        let since = end.duration_since(Timestamp::UNIX_EPOCH);
+        Moment::after_origin(Duration::try_from(since).unwrap())
+    });
+    let version = value.version().cloned().unwrap_or_else(|| Version::from("none"));
+    Given { text: value.expose().into(), version, ends }
+}
+
 impl Model {
     fn new(setting: Setting) -> Self {
         let rules = Rules {
@@ -357,9 +366,7 @@ impl Model {
         }
         let sent: Vec<(Key, Result<Given, Error>)> = answers
             .iter()
-            .map(|(key, answer)| {
-                (key.clone(), answer.as_ref().map(|value| self.as_given(value)).map_err(Error::clone))
-            })
+            .map(|(key, answer)| (key.clone(), answer.as_ref().map(as_given).map_err(Error::clone)))
             .collect();
         let was_stale: BTreeSet<Key> = self
             .past
@@ -403,15 +410,6 @@ impl Model {
         self.hear_reports(&answered);
     }
 
-    fn as_given(&self, value: &SecretValue) -> Given {
-        let ends = value.expires_at().map(|end| {
-            let since = end.duration_since(Timestamp::UNIX_EPOCH);
-            Moment::after_origin(Duration::try_from(since).unwrap())
-        });
-        let version = value.version().cloned().unwrap_or_else(|| Version::from("none"));
-        Given { text: value.expose().into(), version, ends }
-    }
-
     /// What the contract says of an answer that counts, and the events that follow.
     fn take_in(
         &mut self,
@@ -421,7 +419,7 @@ impl Model {
         expected: &mut Vec<(Key, &'static str)>,
     ) {
         let (now, policy, is_ordered) = (self.now, self.policy(), self.setting.is_ordered);
-        let given_now = answer.as_ref().map(|value| self.as_given(value));
+        let given_now = answer.as_ref().map(as_given);
         let past = self.past.get_mut(key).unwrap();
         let held = past.given().map(|(_, _, given)| given.clone());
         let mut tell = |kind: &'static str| expected.push((key.clone(), kind));
@@ -630,7 +628,7 @@ impl Model {
             let seat = entry.and_then(|entry| entry.seat.as_ref());
             match &past.kept {
                 Some(kept) => {
-                    assert!(seat.is_some_and(|seat| seat.is_in(kept)), "{key:?} has lost its flight")
+                    assert!(seat.is_some_and(|seat| seat.is_in(kept)), "{key:?} has lost its flight");
                 }
                 None => assert!(seat.is_none(), "{key:?} keeps a flight that was called off"),
             }
