@@ -94,7 +94,7 @@ secrets:
         let opened = stores.store(store).await.unwrap();
         let _ = opened.get(&name).await;
         let shown = format!("{opened:?}");
-        let held = if shown.starts_with("BaseSecretStore") { shown.contains("held: 1").into() } else { 0 };
+        let held = if shown.starts_with("BaseSecretStore") { shown.contains("served: 1").into() } else { 0 };
         assert_eq!(held, wanted, "{store}: {shown}");
     }
 }

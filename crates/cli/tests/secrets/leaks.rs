@@ -50,7 +50,9 @@ fn logs_are_written_where_they_are_asked_for() {
     let list = || command(&project, &["list", "--store", "dotenv"]);
     let said = |output: &[u8]| String::from_utf8_lossy(output).into_owned();
     let logged = said(&observe(list(), b"").unwrap().stderr);
-    assert!(logged.contains(" WARN modelmesh_stores::disk"), "{logged}");
+    // In the span of the store's call.
+    assert!(logged.contains(" WARN secret_store_call{store=\"dotenv\""), "{logged}");
+    assert!(logged.contains(": modelmesh_stores::disk"), "{logged}");
     // Without, a warning is one of the command.
     let told = said(&list().output().unwrap().stderr);
     assert!(told.starts_with("warning: others may read this file of secrets"), "{told}");
