@@ -266,7 +266,7 @@ impl fmt::Debug for Builder {
             .field("name", &self.name)
             .field("policy", &self.policy)
             .field("clock", &self.clock)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

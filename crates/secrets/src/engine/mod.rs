@@ -245,14 +245,11 @@ impl Engine {
             let mut state = self.state();
             for (name, version) in questions {
                 let new = Led::of(Question { name: name.clone(), version: version.clone() });
-                seats.push(match self.refuse_reentry(&new.key) {
-                    Err(error) => Err(error),
-                    Ok(()) => {
-                        let seat = state.table.depart_anew(&new.key, &flight, led.len());
-                        led.push(new);
-                        Ok(seat)
-                    }
-                });
+                seats.push(self.refuse_reentry(&new.key).map(|()| {
+                    let seat = state.table.depart_anew(&new.key, &flight, led.len());
+                    led.push(new);
+                    seat
+                }));
             }
         }
         if !led.is_empty() {

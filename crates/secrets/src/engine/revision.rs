@@ -50,9 +50,9 @@ impl Engine {
     /// Asks whether the store changed behind our back, at most once an interval, on the background thread.
     /// Returns how long it is until it is to be asked again.
     pub(super) fn look_for_changes(&self, revision: &Revision, now: Moment) -> Duration {
-        let since = now.since(revision.known().asked);
-        if since < INTERVAL {
-            return INTERVAL - since;
+        let left = revision.known().asked.later(INTERVAL).since(now);
+        if !left.is_zero() {
+            return left;
         }
         if revision.is_asking.swap(true, Ordering::AcqRel) {
             return INTERVAL;

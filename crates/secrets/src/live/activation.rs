@@ -189,7 +189,7 @@ impl Inner {
             Ok(generation) => {
                 let generation = Arc::new(generation);
                 let until = self.clock.now().later(self.configuration.policy().previous_retain);
-                provider.publish(Arc::clone(&generation), until);
+                provider.publish(&generation, until);
                 self.end_aside_later(provider);
                 self.tell(provider, EventKind::Activated { generation: number, reason: reason.as_str() });
                 Ok(generation)

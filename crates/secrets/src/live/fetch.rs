@@ -44,7 +44,7 @@ impl Inner {
             let left = deadline.since(self.clock.now());
             tokio::select! {
                 answers = self.ask(store, Source::Cache) => answers,
-                () = self.clock.sleep(left) => self.what_has_come(store, &too_late(limit)).await,
+                () = self.clock.sleep(left) => self.what_has_come(store, &too_late(limit)),
             }
         });
         let answers = join_all(asked).await;
@@ -75,7 +75,7 @@ impl Inner {
     }
 
     /// What the cache has of a store that did not answer everything in time.
-    async fn what_has_come(&self, plan: &StorePlan<'_>, late: &Error) -> Answers {
+    fn what_has_come(&self, plan: &StorePlan<'_>, late: &Error) -> Answers {
         let late = late.clone().with_store(plan.store());
         // Opening the store may be what takes so long.
         let Some(store) = futures_util::FutureExt::now_or_never(self.open(plan)) else { return Err(late) };

@@ -154,12 +154,12 @@ impl Provider {
     }
 
     /// Puts `generation` into use. The one it replaces is kept `until` then.
-    pub(super) fn publish(&self, generation: Arc<Generation>, until: Moment) {
-        let before = self.state.swap(Arc::new(State::Active(Arc::clone(&generation))));
+    pub(super) fn publish(&self, generation: &Arc<Generation>, until: Moment) {
+        let before = self.state.swap(Arc::new(State::Active(Arc::clone(generation))));
         let mut aside = self.aside();
         match &*before {
             // Nothing rotated: what was aside is still the version before.
-            State::Active(before) if before.has_versions_of(&generation) => {}
+            State::Active(before) if before.has_versions_of(generation) => {}
             State::Active(before) => *aside = Some(Aside { generation: Arc::clone(before), until }),
             State::Inactive(_) => *aside = None,
         }
