@@ -194,7 +194,7 @@ pub fn may_hold_reference(text: &str) -> bool {
 /// assert!(matches!(&pieces[1].text, PieceText::Reference(r) if r.name.as_str() == "openai-key"));
 /// ```
 pub fn scan(text: &str) -> Scan<'_> {
-    Scan { text, at: 0 }
+    Scan { text, at: 0, nothing_closes: false }
 }
 
 /// The iterator of [`scan`].
@@ -202,6 +202,9 @@ pub fn scan(text: &str) -> Scan<'_> {
 pub struct Scan<'a> {
     text: &'a str,
     at: usize,
+    /// Whether no fallback is closed from here on. Known once it was looked for: each of many open fallbacks
+    /// would cost the length of the text again.
+    nothing_closes: bool,
 }
 
 impl fmt::Debug for Scan<'_> {
@@ -240,7 +243,7 @@ impl<'a> Iterator for Scan<'a> {
             self.at = start + opening;
             return Some(Piece { span: start..self.at, text: PieceText::Literal(&rest[..opening]) });
         }
-        let (length, parsed) = parse_reference(rest);
+        let (length, parsed) = parse_reference(rest, &mut self.nothing_closes);
         self.at = start + length;
         let text = match parsed {
             Ok(reference) => PieceText::Reference(Box::new(reference)),
@@ -258,8 +261,8 @@ fn find_opening(text: &str) -> Option<usize> {
 }
 
 /// Reads the reference at the start of `text`: how many bytes it takes, and what it says.
-fn parse_reference(text: &str) -> (usize, Result<Reference>) {
-    match closing_brace(text) {
+fn parse_reference(text: &str, nothing_closes: &mut bool) -> (usize, Result<Reference>) {
+    match closing_brace(text, nothing_closes) {
         Ok(close) => (close + 1, parse_body(&text[OPENING.len()..close])),
         Err(end) => {
             let error = Error::new(ErrorKind::InvalidReference, "this reference is not closed")
@@ -273,7 +276,7 @@ fn parse_reference(text: &str) -> (usize, Result<Reference>) {
 ///
 /// An unclosed reference ends with its line, or where the next `${` starts, so that one mistake does not hide
 /// the next. In a fallback both are text, and `\}` is too.
-fn closing_brace(text: &str) -> Result<usize, usize> {
+fn closing_brace(text: &str, nothing_closes: &mut bool) -> Result<usize, usize> {
     let bytes = text.as_bytes();
     let mut at = OPENING.len();
     let line_end = || text.find(['\n', '\r']).unwrap_or(text.len());
@@ -289,7 +292,10 @@ fn closing_brace(text: &str) -> Result<usize, usize> {
             Some(_) => at += 1,
         }
     }
-    (at..bytes.len()).find(|&at| bytes[at] == b'}' && bytes[at - 1] != b'\\').ok_or_else(line_end)
+    let mut rest = if *nothing_closes { 0..0 } else { at..bytes.len() };
+    let close = rest.find(|&at| bytes[at] == b'}' && bytes[at - 1] != b'\\');
+    *nothing_closes = close.is_none();
+    close.ok_or_else(line_end)
 }
 
 const FALLBACK: &str = ":-";

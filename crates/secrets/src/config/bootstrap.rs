@@ -88,6 +88,8 @@ impl Template {
 
 /// Splits `text` at its `${VAR}`, `${env:VAR}` and `${VAR:-TEXT}`; any other `${…}` is plain text.
 fn read_variables(text: &str, parts: &mut Vec<Part>) {
+    // Looked for once: each of many `${` that nothing closes would cost the length of the text again.
+    let closed = text.rfind('}').map_or(0, |close| close + 1);
     let mut literal = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -97,7 +99,8 @@ fn read_variables(text: &str, parts: &mut Vec<Part>) {
             rest = &rest[at + 2..];
             continue;
         }
-        let Some((length, variable)) = read_variable(&rest[at..]) else {
+        let is_closed = text.len() - rest.len() + at < closed;
+        let Some((length, variable)) = is_closed.then(|| read_variable(&rest[at..])).flatten() else {
             literal.push_str(&rest[..at + 2]);
             rest = &rest[at + 2..];
             continue;
@@ -115,17 +118,22 @@ fn read_variables(text: &str, parts: &mut Vec<Part>) {
     }
 }
 
+/// Reads the variable at the start of `text`. Its name is looked at before its end is searched for, so that what
+/// is no variable costs no more than its own length.
 fn read_variable(text: &str) -> Option<(usize, Part)> {
-    let close = text.find('}')?;
-    let body = &text[2..close];
-    let (name, default) = match body.split_once(":-") {
-        Some((name, default)) => (name, Some(default)),
-        None => (body, None),
+    let body = &text["${".len()..];
+    // `${env:-x}` is the variable `env`.
+    let name = body.strip_prefix("env:").filter(|name| !name.starts_with('-')).unwrap_or(body);
+    let end = name.bytes().position(|b| !(b.is_ascii_alphanumeric() || b == b'_'))?;
+    let (name, rest) = name.split_at(end);
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let (default, rest) = match rest.strip_prefix(":-") {
+        Some(default) => default.split_once('}').map(|(default, rest)| (Some(default.into()), rest))?,
+        None => (None, rest.strip_prefix('}')?),
     };
-    let name = name.strip_prefix("env:").unwrap_or(name);
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    is_name.then(|| (close + 1, Part::Variable(name.to_owned(), default.map(SecretString::from))))
+    Some((text.len() - rest.len(), Part::Variable(name.to_owned(), default)))
 }
 
 /// What templates are filled in from.
@@ -216,6 +224,7 @@ mod tests {
         assert_eq!(fill("a ${TOKEN} b ${env:TOKEN}").unwrap(), "a t0k3n b t0k3n");
         assert_eq!(fill("${EMPTY}").unwrap(), "");
         assert_eq!(fill("${MISSING:-d e}").unwrap(), "d e");
+        assert_eq!(fill("${env:MISSING:-d}${env:-e}${_1:-}").unwrap(), "de");
         assert_eq!(
             fill("x${secrets.local:vault-token}y").unwrap(),
             "x${TOKEN} rawy",
@@ -225,7 +234,10 @@ mod tests {
 
     #[test]
     fn other_text_stays() {
-        for text in ["$x", "${", "${}", "${1}", "${a b}", "${a.b}", "$${", "plain"] {
+        for text in [
+            "$x", "${", "${}", "${1}", "${a b}", "${a.b}", "${a:b}", "${env:}", "${A:-", "${A", "$${",
+            "plain",
+        ] {
             let literal = text.replace("$${", "${");
             assert_eq!(fill(text).unwrap(), literal);
         }

@@ -133,7 +133,7 @@ impl StoreEntry {
 /// What is known while entries are read.
 pub(super) struct Known<'a> {
     pub(super) catalogue: &'a [ConnectorSpec],
-    pub(super) stores: &'a [&'a str],
+    pub(super) stores: &'a BTreeSet<&'a str>,
 }
 
 /// The keys of an entry that belong to no connector.
@@ -334,7 +334,9 @@ fn read_connector(reader: &mut Reader<'_>, node: NodeId, known: &Known<'_>) -> O
     let spec = known.catalogue.iter().find(|spec| spec.id == bare);
     if spec.is_none() {
         // An ID is no secret, but a key may stand here by mistake: only what looks like an ID is repeated.
-        let looks_right = bare.len() <= 64 && bare.split('.').count() >= 2;
+        let looks_right = bare.len() <= 64
+            && bare.contains('.')
+            && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         let shown = if looks_right { format!(" '{}'", printable(bare)) } else { String::new() };
         let error = invalid(format!("there is no connector{shown}"));
         let near = nearest(bare, known.catalogue.iter().map(|spec| spec.id));
@@ -359,9 +361,12 @@ fn read_chain(reader: &mut Reader<'_>, chain: &Entry<'_>, known: &Known<'_>) -> 
     let mut links: Vec<Arc<str>> = Vec::with_capacity(items.len());
     for &item in items {
         match document.string(item) {
-            Some(link) if known.stores.contains(&link) => links.push(link.into()),
-            Some(link) => reader.problem(item, unknown_store_name(link, known.stores.iter().copied())),
-            None => reader.problem(item, invalid("a chain lists the names of stores")),
+            Some(link) if known.stores.contains(link) => links.push(link.into()),
+            // Anything else is not repeated: it may be a key, or a reference with a fallback.
+            Some(link) if is_store_name(link) => {
+                reader.problem(item, unknown_store_name(link, known.stores.iter().copied()));
+            }
+            _ => reader.problem(item, invalid("a chain lists the names of stores")),
         }
     }
     if links.len() == items.len() { Backing::Chain(links) } else { Backing::Broken }

@@ -14,7 +14,7 @@ mod schema;
 mod usage;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -366,8 +366,7 @@ fn read_stores(
         }
         _ => Vec::new(),
     };
-    let mut names: Vec<&str> = vec![DEFAULT_STORE, ENV_STORE];
-    names.extend(items.iter().map(|item| item.key).filter(|key| *key != DEFAULT_STORE && *key != ENV_STORE));
+    let names: BTreeSet<&str> = items.iter().map(|item| item.key).chain([DEFAULT_STORE, ENV_STORE]).collect();
     let known = Known { catalogue, stores: &names };
 
     let default = entry::read(reader, DEFAULT_STORE, secrets, &inherited, &known);

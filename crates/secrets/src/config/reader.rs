@@ -13,37 +13,55 @@ use crate::{
     reference::Reference,
 };
 
+/// More problems of one file than anybody reads. Each takes time to find its place, as long as a line or a text
+/// may be; so many that a file written for the purpose would hold are only counted.
+const MAX_PROBLEMS: usize = 1000;
+
+/// More names than anybody looks through.
+const MAX_NAMES_SHOWN: usize = 20;
+
 /// A document, and the problems found in it so far.
 pub(super) struct Reader<'d> {
     document: &'d Document,
     problems: Vec<Problem>,
+    /// How many problems there were beyond [`MAX_PROBLEMS`].
+    unlisted: usize,
 }
 
 impl<'d> Reader<'d> {
     pub(super) fn new(document: &'d Document) -> Self {
-        Reader { document, problems: Vec::new() }
+        Reader { document, problems: Vec::new(), unlisted: 0 }
     }
 
     pub(super) fn document(&self) -> &'d Document {
         self.document
     }
 
-    pub(super) fn into_problems(self) -> Vec<Problem> {
+    pub(super) fn into_problems(mut self) -> Vec<Problem> {
+        if self.unlisted > 0 {
+            let error = format!("there are {} more problems, which are not listed", self.unlisted);
+            self.problems.push(Problem::elsewhere(Error::new(ErrorKind::InvalidConfig, error)));
+        }
         self.problems
     }
 
-    pub(super) fn push(&mut self, problem: Problem) {
-        self.problems.push(problem);
+    /// Adds what `problem` makes, unless there are enough.
+    pub(super) fn push(&mut self, problem: impl FnOnce(&'d Document) -> Problem) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem(self.document));
+        } else {
+            self.unlisted += 1;
+        }
     }
 
     /// A problem with the value `node`, which is not shown: only its key is.
     pub(super) fn problem(&mut self, node: NodeId, error: Error) {
-        self.problems.push(Problem::at(place_of_value(self.document, node), error));
+        self.push(|document| Problem::at(place_of_value(document, node), error));
     }
 
     /// A problem with a key.
     pub(super) fn key_problem(&mut self, entry: &Entry<'_>, error: Error) {
-        self.problems.push(Problem::at(place_of_key(self.document, entry), error));
+        self.push(|document| Problem::at(place_of_key(document, entry), error));
     }
 
     /// A key that no table knows, with the nearest known one.
@@ -58,11 +76,11 @@ impl<'d> Reader<'d> {
 
     /// A problem with the reference at `span` of the text of `node`.
     pub(super) fn reference_problem(&mut self, node: NodeId, span: Range<usize>, error: Error) {
-        self.problems.push(Problem::at(place_of_reference(self.document, node, span), error));
+        self.push(|document| Problem::at(place_of_reference(document, node, span), error));
     }
 
     pub(super) fn reference_warning(&mut self, node: NodeId, span: Range<usize>, error: Error) {
-        self.problems.push(Problem::warning(place_of_reference(self.document, node, span), error));
+        self.push(|document| Problem::warning(place_of_reference(document, node, span), error));
     }
 
     /// The text of `node` as a bootstrap template; broken references become problems.
@@ -131,9 +149,13 @@ pub(super) fn place_of_reference(document: &Document, node: NodeId, span: Range<
 
 /// The known word that is nearest to `word`, if one is near.
 pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let length = word.chars().count();
+    let furthest = |candidate: &str| (candidate.len().max(word.len()) / 3).max(1);
     known
+        // A comparison costs the product of the lengths, and a key of a file may be as long as the file.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= furthest(candidate))
         .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len().max(word.len()) / 3).max(1))
+        .filter(|(distance, candidate)| *distance <= furthest(candidate))
         .min()
         .map(|(_, candidate)| candidate)
 }
@@ -142,7 +164,8 @@ pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> O
 pub(super) fn near_miss(text: &str) -> Option<Range<usize>> {
     text.match_indices("${").find_map(|(at, _)| {
         let word = &text[at + 2..];
-        let end = word.find([':', '.', '}'])?;
+        // No further than such a word is long: the text may be one of many `${` that nothing ends.
+        let end = word.bytes().take("secrets".len() + 1).position(|byte| b":.}".contains(&byte))?;
         let looks_alike = ["secret", "secrets"].iter().any(|near| word[..end].eq_ignore_ascii_case(near));
         let is_reference = &word[..end] == "secrets" && !word[end..].starts_with('}');
         (looks_alike && !is_reference).then(|| at..at + 2 + end + 1)
@@ -158,9 +181,14 @@ pub(super) fn unknown_store_name<'k>(store: &str, known: impl Iterator<Item = &'
     let known: Vec<&str> = known.collect();
     let error =
         Error::new(ErrorKind::InvalidConfig, format!("there is no store named '{}'", printable(store)));
-    match nearest(store, known.iter().copied()) {
-        Some(near) => error.with_help(format!("did you mean '{near}'?")),
-        None => {
+    match (nearest(store, known.iter().copied()), known.get(..MAX_NAMES_SHOWN)) {
+        (Some(near), _) => error.with_help(format!("did you mean '{near}'?")),
+        (None, Some(some)) => error.with_help(format!(
+            "name it under 'secrets.stores'; some of the {} known are '{}'",
+            known.len(),
+            some.join("', '")
+        )),
+        (None, None) => {
             error.with_help(format!("name it under 'secrets.stores'; known are '{}'", known.join("', '")))
         }
     }

@@ -1,5 +1,7 @@
 //! The configuration as its readers meet it: every accepted spelling, and every mistake at its place.
 
+mod hostile;
+
 use std::collections::HashMap;
 
 use secrecy::ExposeSecret;

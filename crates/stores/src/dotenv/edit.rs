@@ -145,7 +145,10 @@ fn replacement(entry: &Entry, text: &str, value: &str) -> Splice {
     };
     // `KEY= # comment` has the comment for its value in other dialects, and `KEY: ` has none.
     let nothing_would_show = value.is_empty() && !(text[..span.start].ends_with('=') && ends_line(span.end));
-    let quote = if *quote == Quote::None && nothing_would_show { Quote::Single } else { *quote };
+    // `KEY: =x` is the key `KEY:`.
+    let colon_would_be_key = value.starts_with('=') && text[entry.key.end..].starts_with(':');
+    let misread = nothing_would_show || colon_would_be_key;
+    let quote = if *quote == Quote::None && misread { Quote::Single } else { *quote };
     (span.clone(), written(value, quote))
 }
 

@@ -64,6 +64,8 @@ fn a_replaced_value_keeps_its_place_and_its_surroundings() {
         ("A=1", "", "A="),
         ("A: 1", "x y", "A: 'x y'"),
         ("A: 1", "", "A: ''"),
+        ("A: 1", "=x", "A: '=x'"),
+        ("A:  1 # c", "==", "A:  '==' # c"),
         ("A=1\nA=2\nA", "3", "A=1\nA=3\nA"),
         ("A\nexport A\n", "1", "A\nexport A=1\n"),
         ("A#c", "1", "A='1'#c"),
