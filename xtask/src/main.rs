@@ -1,9 +1,10 @@
-//! Chores of the repository: `cargo xtask demo`, `cargo xtask test`, `cargo xtask schema`.
+//! Chores of the repository: `cargo xtask demo`, `cargo xtask test`, `cargo xtask schema`, `cargo xtask fuzz`.
 
 // This program talks to whoever runs it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore's output is its purpose")]
 
 mod demo;
+mod fuzz;
 mod steps;
 mod test;
 mod tools;
@@ -18,14 +19,16 @@ usage: cargo xtask <chore>
   demo      build the command, and resolve a configuration of three providers with it
   test      everything that must hold: format, lints, docs, and every test on real servers
   schema    write docs/modelmesh.schema.json from the code
+  fuzz      [target] [--minutes N]: look for inputs that break a parser; 'cargo test' replays those that are kept
 ";
 
 fn main() -> ExitCode {
-    let chore = std::env::args().nth(1);
-    let outcome: Outcome = match chore.as_deref() {
+    let mut arguments = std::env::args().skip(1);
+    let outcome: Outcome = match arguments.next().as_deref() {
         Some("demo") => demo::run(),
         Some("test") => test::run(),
         Some("schema") => test::write_schema(),
+        Some("fuzz") => fuzz::run(arguments),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
