@@ -135,7 +135,8 @@ impl Table {
         }
         for (key, answer) in answers {
             let number = self.versions + 1;
-            let has_ordered_versions = self.rules.has_ordered_versions;
+            // A stage or an alias may be moved back to a lower version.
+            let has_ordered_versions = self.rules.has_ordered_versions && !key.is_version();
             self.with(key, now, view, |entry, turn| {
                 if !entry.seat.as_ref().is_some_and(|seat| seat.is_in(flight)) {
                     return;

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -26,6 +26,8 @@ struct Vault {
     /// Calls under way, and the most there ever were.
     in_flight: AtomicUsize,
     high_water: AtomicUsize,
+    /// Calls wait while it is set.
+    is_held: AtomicBool,
 }
 
 impl fmt::Debug for Vault {
@@ -66,6 +68,9 @@ impl SecretResolution for Vault {
         let under_way = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.high_water.fetch_max(under_way, Ordering::SeqCst);
         tokio::task::yield_now().await;
+        while self.is_held.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         let fault = *self.outage.lock().unwrap();
         if let Some(kind) = fault.or_else(|| self.faults.lock().unwrap().get(name.as_str()).copied()) {
@@ -522,9 +527,19 @@ fn activations_that_come_together_share_calls() {
     let world = World::new(TWO, TWO_SECRETS);
     let resolver = world.start();
     let calls = world.vault.calls();
-    let all = futures_util::future::join_all((0..20).map(|_| resolver.activate("other", Reason::Manual)));
-    assert!(block_on(all).iter().all(Result::is_ok));
-    assert!(world.vault.calls() - calls <= 2, "{} calls", world.vault.calls() - calls);
+    world.vault.is_held.store(true, Ordering::SeqCst);
+    let all = {
+        let resolver = resolver.clone();
+        thread::spawn(move || {
+            let activations = (0..20).map(|_| resolver.activate("other", Reason::Manual));
+            block_on(futures_util::future::join_all(activations))
+        })
+    };
+    let other = &resolver.0.providers[1];
+    eventually("the rush", || other.asked.load(Ordering::SeqCst) == 20 && world.vault.calls() > calls);
+    world.vault.is_held.store(false, Ordering::SeqCst);
+    assert!(all.join().unwrap().iter().all(Result::is_ok));
+    assert_eq!(world.vault.calls() - calls, 2, "one that was under way, and one for all who came meanwhile");
 }
 
 #[test]

@@ -10,6 +10,10 @@ use super::{
 };
 use crate::{Error, ErrorKind, ResolutionPolicy, Result, SecretValue, Version, observe::EventKind};
 
+/// The longest `Retry-After` of a store that a refresh heeds: a nonsense one must not keep a name from being asked
+/// for ever.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
 /// What an answer is judged by.
 pub(in crate::engine) struct Arrival {
     pub(in crate::engine) wall: Timestamp,
@@ -156,7 +160,7 @@ impl Entry {
         } else {
             pause_after(trouble.failures, turn.policy).mul_f64(1.0 - turn.draw / 2.0)
         };
-        let pause = pause.max(error.retry_after().unwrap_or_default());
+        let pause = pause.max(error.retry_after().unwrap_or_default().min(LONGEST_RETRY_AFTER));
         self.refresh_at = Some(turn.now.later(pause));
         turn.tell(EventKind::RefreshFailed { error: error.clone() });
         if let Some(held) = self.held()
