@@ -94,7 +94,7 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(tokio::time::sleep(duration))
+        Box::pin(background::sleep(duration))
     }
 
     fn attach(&self, alarm: Weak<dyn Alarm>) {

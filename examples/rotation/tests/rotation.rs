@@ -19,7 +19,7 @@ use modelmesh_example_rotation::{
     vault::{self, Vault},
 };
 use modelmesh_secrets::{
-    SecretManagement, SecretName, SecretStoreConnector, StoreSource, Version,
+    SecretManagement, SecretName, StoreSource, Version,
     config::Configuration,
     document::Format,
     live::SecretResolver,

@@ -5,13 +5,23 @@
 //! serves every store of the process: it waits for sockets and clocks; blocking work belongs in
 //! [`tokio::task::spawn_blocking`], which stores use themselves.
 
-use std::{future::Future, sync::OnceLock, thread};
+use std::{future::Future, sync::OnceLock, thread, time::Duration};
 
-use tokio::runtime::{Builder, Handle};
+use tokio::{
+    runtime::{Builder, Handle},
+    time::Sleep,
+};
 
 /// Runs `future` on the background thread, which is started when first used.
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     handle().spawn(future);
+}
+
+/// Waits for this long, wherever it is polled. The timer is the background thread's: a caller's runtime may have
+/// none, and takes those it has with it when it ends.
+pub(crate) fn sleep(duration: Duration) -> Sleep {
+    let _in_the_background = handle().enter();
+    tokio::time::sleep(duration)
 }
 
 fn handle() -> &'static Handle {
