@@ -29,8 +29,10 @@ async fn main() -> Result<(), Failure> {
     let openai = Upstream::start(Credentials::key("sk-0")).await?;
     let anthropic = Upstream::start(Credentials::key("sk-ant")).await?;
     let name = SecretName::new("openai-key")?;
-    let secrets =
-        MemoryStore::new([(name.clone(), "sk-0".into()), (SecretName::new("anthropic-key")?, "sk-ant".into())]);
+    let secrets = MemoryStore::new([
+        (name.clone(), "sk-0".into()),
+        (SecretName::new("anthropic-key")?, "sk-ant".into()),
+    ]);
     let vault = Vault::over(secrets.clone());
 
     // The mesh. It talks to the providers that we have here, not to the real ones.

@@ -23,7 +23,7 @@ use modelmesh_secrets::{
     config::Configuration,
     document::Format,
     live::SecretResolver,
-    observe::{EventKind, Subject},
+    observe::{EventKind, Subscription},
 };
 use modelmesh_stores::{
     memory::MemoryStore,
@@ -166,20 +166,28 @@ async fn a_key_and_its_organization_are_never_mixed() {
     assert_eq!(vault.reads(), 1 + 2 * rotations());
 }
 
-/// What the store says of a secret, in the order in which it happened.
-fn changes(resolver: &SecretResolver) -> (modelmesh_secrets::observe::Subscription, UnboundedReceiver<EventKind>) {
+/// What happened to a secret: the event's name, and the versions before and after.
+type Change = (&'static str, Version, Version);
+
+/// The changes of secrets, in the order in which they happen.
+fn changes(resolver: &SecretResolver) -> (Subscription, UnboundedReceiver<Change>) {
     let (sender, receiver) = unbounded_channel();
     let subscription = resolver.observer().subscribe(move |event| {
-        let is_change = matches!(event.kind, EventKind::Rotated { .. } | EventKind::FellBack { .. });
-        if is_change && matches!(event.subject, Subject::Secret { .. }) {
-            let _ = sender.send(event.kind.clone());
+        if let EventKind::Rotated { from, to, .. } | EventKind::FellBack { from, to } = &event.kind {
+            let _ = sender.send((event.kind.as_str(), from.clone(), to.clone()));
         }
     });
     (subscription, receiver)
 }
 
-async fn next(changes: &mut UnboundedReceiver<EventKind>) -> EventKind {
-    timeout(LONG, changes.recv()).await.expect("the store tells in time").unwrap()
+/// The next change that is another than `last`: of several users who are refused at once, each may be told of.
+async fn change_after(last: Option<&Change>, changes: &mut UnboundedReceiver<Change>) -> Change {
+    loop {
+        let change = timeout(LONG, changes.recv()).await.expect("the store tells in time").unwrap();
+        if Some(&change) != last {
+            return change;
+        }
+    }
 }
 
 fn file_store(folder: &Path, upstream: &Upstream) -> StoreSet {
@@ -212,16 +220,14 @@ async fn a_new_key_that_comes_too_early_gives_way_to_the_one_before() {
     openai.accepted(&key(0)).await;
     write("key-1").await;
     // The store notices the new file by itself, and the provider does not know the new key yet.
-    let EventKind::Rotated { from, to, .. } = next(&mut changes).await else { panic!("the key has changed") };
-    let old: Version = match next(&mut changes).await {
-        EventKind::FellBack { from: refused, to: before } if refused == to && before == from => before,
-        other => panic!("the key before is in use again, not: {other:?}"),
-    };
+    let rotated = change_after(None, &mut changes).await;
+    let (_, old, new) = &rotated;
+    assert_eq!(rotated.0, "rotated");
+    let fell_back = change_after(Some(&rotated), &mut changes).await;
+    assert_eq!(fell_back, ("fell_back", new.clone(), old.clone()));
     openai.switch(key(1));
-    match next(&mut changes).await {
-        EventKind::Rotated { from, to: now, .. } => assert_eq!((from, now), (old, to)),
-        other => panic!("the new key is in use, not: {other:?}"),
-    }
+    let caught_up = change_after(Some(&fell_back), &mut changes).await;
+    assert_eq!(caught_up, ("rotated", old.clone(), new.clone()));
     timeout(LONG, openai.accepted(&key(1))).await.unwrap();
     let summary = load.stop().await;
 
@@ -242,8 +248,7 @@ async fn a_key_that_is_refused_and_has_no_successor_leaves_the_work_to_the_next_
         openai.url(),
         spare.url()
     );
-    let (_, _, resolver) =
-        over_vault(&[("openai-key", "key-0"), ("spare-key", "spare")], &providers).await;
+    let (_, _, resolver) = over_vault(&[("openai-key", "key-0"), ("spare-key", "spare")], &providers).await;
     let mesh = Mesh::new(resolver);
     assert_eq!(mesh.call().await.unwrap().provider, "openai");
     openai.switch(key(1));
