@@ -216,7 +216,7 @@ async fn a_new_key_that_comes_too_early_gives_way_to_the_one_before() {
     let resolver = file_store(folder.path(), &openai).live_configuration().start().await.unwrap();
     let (_subscription, mut changes) = changes(&resolver);
 
-    let load = load(&resolver);
+    let early = load(&resolver);
     openai.accepted(&key(0)).await;
     write("key-1").await;
     // The store notices the new file by itself, and the provider does not know the new key yet.
@@ -225,13 +225,17 @@ async fn a_new_key_that_comes_too_early_gives_way_to_the_one_before() {
     assert_eq!(rotated.0, "rotated");
     let fell_back = change_after(Some(&rotated), &mut changes).await;
     assert_eq!(fell_back, ("fell_back", new.clone(), old.clone()));
+    // A call has one more try: it ends before the provider switches, and is not refused for both reasons.
+    let early = early.stop().await;
+    assert_all_answered_by("openai", &early);
+
+    let late = load(&resolver);
     openai.switch(key(1));
     let caught_up = change_after(Some(&fell_back), &mut changes).await;
     assert_eq!(caught_up, ("rotated", old.clone(), new.clone()));
     timeout(LONG, openai.accepted(&key(1))).await.unwrap();
-    let summary = load.stop().await;
+    assert_all_answered_by("openai", &late.stop().await);
 
-    assert_all_answered_by("openai", &summary);
     let seen = openai.seen();
     assert!((1..=USERS).contains(&seen[&key(1)].refused), "each user tried the new key once");
     assert!((1..=USERS).contains(&seen[&key(0)].refused), "each user was told of the switch once");
