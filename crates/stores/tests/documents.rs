@@ -139,7 +139,13 @@ fn the_code_of_the_page_on_custom_stores_is_the_examples() {
 
 #[test]
 fn links_between_pages_lead_somewhere() {
-    let others = ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "examples/quickstart/README.md"];
+    let others = [
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "examples/quickstart/README.md",
+        "examples/rotation/README.md",
+    ];
     for page in pages().into_iter().chain(others.map(str::to_owned)) {
         let text = read(&page);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
