@@ -1,26 +1,50 @@
 //! Benchmarks beside peers.
 //!
 //! Machines are noisy, so nothing here is a test: each benchmark takes turns with its peers in one run, and
-//! prints the ratio of the medians. `cargo run --release -p modelmesh-bench` runs all of them.
+//! prints the ratio of the medians. `cargo run --release -p modelmesh-bench` runs all of them, but for the soak,
+//! which takes an hour: `cargo run --release -p modelmesh-bench -- soak [--minutes 60]`.
 
 // The benchmark's output is its purpose.
 #![allow(clippy::print_stdout, reason = "this program prints figures")]
 
 mod cached_get;
+mod heap;
+mod latency;
 mod measure;
+mod memory;
 mod resolve;
 mod run;
+mod soak;
 
-fn main() {
+use std::process::ExitCode;
+
+const SOAK_MINUTES: f64 = 60.0;
+
+fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|want| want == name);
-    if is_wanted("cached-get") {
-        cached_get::bench();
+    if wanted.first().is_some_and(|first| first == "soak") {
+        let minutes = match &wanted[1..] {
+            [] => Some(SOAK_MINUTES),
+            [option, minutes] if option == "--minutes" => minutes.parse().ok(),
+            _ => None,
+        };
+        let Some(minutes) = minutes else {
+            println!("usage: soak [--minutes N]");
+            return ExitCode::FAILURE;
+        };
+        return soak::run(minutes);
     }
-    if is_wanted("resolve") {
-        resolve::bench();
+    let all: [(&str, fn()); 5] = [
+        ("cached-get", cached_get::bench),
+        ("latency", latency::bench),
+        ("memory", memory::bench),
+        ("resolve", resolve::bench),
+        ("run", run::bench),
+    ];
+    for (name, bench) in all {
+        if wanted.is_empty() || wanted.iter().any(|want| want == name) {
+            bench();
+        }
     }
-    if is_wanted("run") {
-        run::bench();
-    }
+    ExitCode::SUCCESS
 }

@@ -4,6 +4,8 @@
 //! - [`canary`]: unique values that must be found nowhere, and the search for them.
 //! - [`faults`]: a store that fails, waits and panics as told, and counts what it is asked.
 //! - [`broken`]: stores that are wrong in one way each: the proof that the suite can fail.
+//! - [`supply`]: a store that has a value under every name and keeps none, for tests of memory and speed.
+//! - [`life`]: everything that happens to a store in production, at random, for as long as one likes.
 //! - [`secret_service`]: a private Secret Service for tests of keyrings.
 //! - [`ReferenceStore`]: a small correct store, for tests that need some store.
 //!
@@ -42,7 +44,9 @@ pub mod broken;
 pub mod canary;
 pub mod conformance;
 pub mod faults;
+pub mod life;
 mod reference_store;
 pub mod secret_service;
+pub mod supply;
 
 pub use reference_store::{ReferenceBacking, ReferenceFactory, ReferenceStore};
