@@ -150,7 +150,7 @@ impl Life {
 
     fn name(&mut self) -> SecretName {
         let at = self.random.usize(0..NAMES);
-        let prefix = if at % 50 == 0 { MISSING } else { "provider-" };
+        let prefix = if at.is_multiple_of(50) { MISSING } else { "provider-" };
         SecretName::new(format!("{prefix}{at:06}-api-key")).expect("a valid name")
     }
 

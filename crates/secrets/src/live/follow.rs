@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     AuthFailure, Error, ErrorKind, Result, SecretValue, Version,
-    engine::background,
+    engine::{Pin, background},
     observe::{Event, EventKind, Subject},
     reference::Reference,
 };
@@ -74,6 +74,11 @@ impl Inner {
         way: Way,
     ) -> Result<()> {
         if is_at(provider, document, version) {
+            return Ok(());
+        }
+        let serves = provider.pins().get(document).and_then(Pin::value);
+        if serves.is_some_and(|serves| serves.version() != Some(version)) {
+            // The store has moved on since; whoever was told of that sees to it.
             return Ok(());
         }
         if let Some(generation) = provider.change_over(document, version, self.clock.now()) {

@@ -148,7 +148,10 @@ impl Entry {
         if previous.until <= turn.now {
             return None;
         }
-        previous.is_served = true;
+        if std::mem::replace(&mut previous.is_served, true) {
+            // Somebody else was refused, too, and had it brought back.
+            return Some(previous.value.clone());
+        }
         let (from, to) = (version_of(&held.value), version_of(&previous.value));
         let value = previous.value.clone();
         if held.phase != Phase::Lapsed {
