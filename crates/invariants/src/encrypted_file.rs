@@ -53,6 +53,9 @@ fn codec(settings: &Settings) -> EncryptedFile {
 /// - Neither an error nor `Debug` tells a value or a key.
 pub fn encrypted_file(data: &[u8]) {
     let Some((&kind, data)) = data.split_first() else { return };
+    if data.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()) {
+        return;
+    }
     match kind % 4 {
         0 => whole_file(data),
         1 => plaintext(data),
@@ -170,9 +173,7 @@ fn check_rewrite(codec: &EncryptedFile, document: &EncryptedDocument) {
     }
     let mut marked = again.clone();
     assert!(marked.set(&known_name(), &SecretValue::from(CANARY)).is_ok());
-    if !document.names().iter().any(|name| name.contains(CANARY)) {
-        assert_silent(&marked, "the Debug of a document");
-    }
+    assert_silent(&marked, "the Debug of a document");
 }
 
 fn reopened(codec: &EncryptedFile, document: &EncryptedDocument) -> EncryptedDocument {

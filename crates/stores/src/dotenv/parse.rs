@@ -139,6 +139,13 @@ impl<'t> Reader<'t> {
         self.at += self.rest().len() - self.rest().trim_start_matches(is_blank).len();
     }
 
+    /// Files that were put together have a byte order mark in the middle. If it were a part of the key, the key
+    /// would be another once the lines before it are gone.
+    fn skip_indent(&mut self) {
+        let before_key = |c: char| is_blank(c) || BOM.contains(c);
+        self.at += self.rest().len() - self.rest().trim_start_matches(before_key).len();
+    }
+
     fn skip_line(&mut self) {
         self.at += line_length(self.rest());
         self.at += break_length(self.rest());
@@ -147,7 +154,7 @@ impl<'t> Reader<'t> {
     /// Reads the line at hand, and those that its value goes on in. A blank line and a comment are no entry.
     fn entry(&mut self) -> Result<Option<Entry>, Fault> {
         let start = self.at;
-        self.skip_blanks();
+        self.skip_indent();
         if self.at_line_end() || self.next_is('#') {
             self.skip_line();
             return Ok(None);
