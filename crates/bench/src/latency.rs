@@ -1,9 +1,12 @@
 //! Cached gets while the engine is busy: refreshing, evicting, retrying against an outage, rotating.
 //!
 //! One thread reads the same 1,000 names in every situation; another drives the store's time, or fills it with
-//! other names, as fast as it can. The peers stand still all the while: they say what the busy machine does to
-//! anyone's reads, so that the rest is the engine's. Each store is measured idle first, then busy: what counts is
-//! how it compares with itself.
+//! other names, as fast as it can. Each store is measured idle first, then busy: what counts is how it compares
+//! with itself.
+//!
+//! The peers stand still in the same process, so what disturbs all of its threads (a barrier of the collector
+//! interrupts every core that runs one) disturbs them too. What a busy machine costs without an engine at work,
+//! the first situation tells: there, the other thread only computes.
 //!
 //! The clock is read once for a batch of gets, or it would be most of what is measured. A percentile is of the
 //! batches' means; the longest batch is shown as a whole, for one pause is all of it.
@@ -53,7 +56,8 @@ struct Situation {
     act: fn(&Subject) -> usize,
 }
 
-const SITUATIONS: [Situation; 4] = [
+const SITUATIONS: [Situation; 5] = [
+    Situation { name: "another thread computes, the engine idles", enter: |_| Vec::new(), act: compute },
     Situation { name: "all refreshed, again and again", enter: |_| Vec::new(), act: refresh },
     Situation { name: "others evict each other", enter: hold, act: churn },
     Situation { name: "an outage, all values stale", enter: cut_off, act: retry },
@@ -87,6 +91,14 @@ impl Subject {
 
 fn name(prefix: &str, at: usize) -> SecretName {
     SecretName::new(format!("{prefix}-{at:06}-api-key")).expect("a valid name")
+}
+
+/// The control: what a second busy thread costs, with no work for the engine. It allocates, as the engine does.
+fn compute(subject: &Subject) -> usize {
+    for at in 0..NAMES {
+        black_box(name("other", at));
+    }
+    subject.names.len()
 }
 
 fn refresh(subject: &Subject) -> usize {
@@ -195,11 +207,11 @@ impl Peers {
         Peers { moka, map: Mutex::new(map) }
     }
 
-    fn from_moka(&self, name: &str) -> Option<usize> {
+    fn in_moka(&self, name: &str) -> Option<usize> {
         self.moka.get(name).map(|value| value.expose().len())
     }
 
-    fn from_map(&self, name: &str) -> Option<usize> {
+    fn in_map(&self, name: &str) -> Option<usize> {
         let map = self.map.lock().expect("no poison");
         let (value, until) = map.get(name)?;
         (*until > Instant::now()).then(|| value.expose().len())
@@ -213,8 +225,8 @@ const CONTENDERS: [&str; 3] =
 fn measure(subject: &Subject, peers: &Peers, [own, of_moka, of_map]: &mut [Figures; 3]) {
     for _ in 0..TURNS {
         own.measure(&subject.names, |name| subject.store.with_value(name, |value| value.expose().len()));
-        of_moka.measure(&subject.names, |name| peers.from_moka(name));
-        of_map.measure(&subject.names, |name| peers.from_map(name));
+        of_moka.measure(&subject.names, |name| peers.in_moka(name));
+        of_map.measure(&subject.names, |name| peers.in_map(name));
     }
 }
 

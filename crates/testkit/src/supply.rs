@@ -1,11 +1,8 @@
 //! A store that has a value under every name and keeps none: what is in memory is the cache's.
 
-use std::{
-    fmt::Write as _,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 use modelmesh_secrets::{
@@ -64,9 +61,7 @@ impl Supply {
             return Err(Error::not_found(name.as_str()));
         }
         let edition = self.edition.load(Ordering::SeqCst);
-        let mut text = String::with_capacity(VALUE_LENGTH);
-        // Writing to a string cannot fail.
-        let _ = write!(text, "sk-{edition:08}-");
+        let mut text = format!("sk-{edition:08}-");
         text.extend(name.as_str().chars().filter(char::is_ascii).cycle().take(VALUE_LENGTH - text.len()));
         Ok(SecretValue::new(text))
     }
