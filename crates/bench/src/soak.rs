@@ -75,12 +75,13 @@ pub(crate) fn run(minutes: f64) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let growth = growth(&samples);
-    let is_steady = growth <= NOISE;
+    let activations: u64 = lives.iter().map(Life::activations).sum();
+    let is_steady = growth <= NOISE && activations > 0;
     println!(
-        "  {steps} steps, {} samples: live bytes changed by {:+.2} %: {}",
+        "  {steps} steps, {activations} activations, {} samples: live bytes changed by {:+.2} %: {}",
         samples.len(),
         growth * 100.0,
-        if is_steady { "steady" } else { "THEY GROW" }
+        if is_steady { "steady" } else { "FAILED" }
     );
     if is_steady { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

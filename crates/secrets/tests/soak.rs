@@ -30,6 +30,7 @@ fn memory_does_not_grow_in_a_hundred_hours() {
         .collect();
     let lived = clock.now().since(Moment::default());
     assert!(lived.as_secs() > 100 * 3_600, "only {lived:?}");
+    assert!(life.activations() > 100, "only {} activations", life.activations());
     let growth = growth(&samples);
     println!("{growth:+.4} in {lived:?}; {} bytes at last", samples[SAMPLES - 1]);
     assert!(growth < 0.05, "live bytes grew by {:.1} %", growth * 100.0);

@@ -69,6 +69,7 @@ pub struct Life {
     observer: Observer,
     watches: Vec<Watch>,
     resolver: Option<SecretResolver>,
+    activations: u64,
     random: Rng,
 }
 
@@ -112,6 +113,7 @@ impl Life {
             observer,
             watches: Vec::new(),
             resolver: None,
+            activations: 0,
             random: Rng::with_seed(seed),
         }
     }
@@ -146,6 +148,11 @@ impl Life {
             997..999 => self.resolver = None,
             _ => self.store.clear_cache(),
         }
+    }
+
+    /// How often a provider that had started was activated. None at all is a life that proves nothing of them.
+    pub fn activations(&self) -> u64 {
+        self.activations
     }
 
     fn name(&mut self) -> SecretName {
@@ -192,7 +199,8 @@ impl Life {
     /// Providers start, or one of them is activated.
     fn activate(&mut self) {
         if let Some(resolver) = &self.resolver {
-            let _ = self.wait_for(resolver.activate("three", Reason::Manual));
+            let outcome = self.wait_for(resolver.activate("three", Reason::Manual));
+            self.activations += u64::from(outcome.is_ok());
             return;
         }
         let start = SecretResolver::of(configuration(), Arc::new(Only(self.store.clone())))
@@ -221,7 +229,8 @@ impl Life {
 /// Three providers that share some secrets, and one reference that may be missing.
 fn configuration() -> Arc<Configuration> {
     let text = "\
-secrets: test.supply.v1
+secrets:
+  store: test.supply.v1
 providers:
   one:
     api_key: ${secrets:provider-000001-api-key}
@@ -231,7 +240,7 @@ providers:
   three:
     api_key: ${secrets:provider-000003-api-key}
     organisation: ${secrets:provider-000002-api-key}
-    region: ${secrets:missing-000050-api-key ?? eu}
+    region: ${secrets:missing-000050-api-key:-eu}
 ";
     let parsed = Configuration::parse("modelmesh.yaml", ".".into(), text, Format::Yaml, CATALOGUE);
     Arc::new(parsed.expect("the file parses"))
