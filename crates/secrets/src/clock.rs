@@ -222,7 +222,10 @@ mod tests {
     fn a_sleep_outlives_the_runtime_that_began_it() {
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
         let first = runtime();
-        let sleep = first.block_on(async { SystemClock.sleep(Duration::from_millis(1)) });
+        let sleep = {
+            let _entered = first.enter();
+            SystemClock.sleep(Duration::from_millis(1))
+        };
         drop(first);
         runtime().block_on(sleep);
     }

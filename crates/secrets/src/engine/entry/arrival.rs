@@ -116,8 +116,10 @@ impl Entry {
         turn.publish(self.previous_served().unwrap_or(value));
         self.refresh_at = match turn.policy.refresh_ahead {
             share if share < 1.0 => {
-                // Towards a value's own end, the share of what is left would be asked for ever more often.
-                let shortest = SHORTEST_PAUSE.min(turn.policy.cache_ttl);
+                // Towards a value's own end, the share of what is left would be asked for ever more often. A TTL
+                // that is short by itself is meant so.
+                let meant = share.max(0.1) * (1.0 - turn.policy.ttl_jitter).max(0.1);
+                let shortest = SHORTEST_PAUSE.min(turn.policy.cache_ttl.mul_f64(meant));
                 Some(turn.now.later(fresh_for.mul_f64(share.max(0.0)).max(shortest)))
             }
             _ => None,
