@@ -86,6 +86,10 @@ impl Inner {
             self.tell(provider, EventKind::Activated { generation, reason });
             return Ok(());
         }
+        if is_at(provider, document, version) {
+            // Somebody else, who follows the same news, has just changed it over.
+            return Ok(());
+        }
         if way == Way::Back && provider.needs.documents.len() > 1 {
             // What else it had then is gone, and an old key must not meet a new organization.
             return Err(Error::new(ErrorKind::Unavailable, "the generation before is not at hand any more"));
