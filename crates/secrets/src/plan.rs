@@ -235,18 +235,6 @@ pub const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 pub fn calls_a_month(documents: usize, policy: &ResolutionPolicy) -> Option<u64> {
     let share = (1.0 - policy.ttl_jitter / 2.0) * policy.refresh_ahead;
     let interval = Duration::try_from_secs_f64(policy.cache_ttl.as_secs_f64() * share).ok()?;
-    calls_every(interval, documents, policy)
-}
-
-/// How many calls a month it takes to hear that `documents` are missing, if they are asked for all the time:
-/// the first stores of a chain are asked so for what the later ones have.
-///
-/// `None` if misses are not remembered: then there is a call for each read.
-pub fn misses_a_month(documents: usize, policy: &ResolutionPolicy) -> Option<u64> {
-    calls_every(policy.negative_ttl, documents, policy)
-}
-
-fn calls_every(interval: Duration, documents: usize, policy: &ResolutionPolicy) -> Option<u64> {
     if !policy.cache_enabled || interval.is_zero() {
         return None;
     }
@@ -343,7 +331,6 @@ mod tests {
         assert_eq!(calls_a_month(0, &policy), Some(0));
         let exact = ResolutionPolicy { ttl_jitter: 0.0, refresh_ahead: 1.0, ..policy };
         assert_eq!(calls_a_month(2, &exact), Some(2 * 8_640));
-        assert_eq!(misses_a_month(1, &exact), Some(259_200));
     }
 
     #[test]
@@ -357,6 +344,5 @@ mod tests {
         ] {
             assert_eq!(calls_a_month(1, &policy), None, "{policy:?}");
         }
-        assert_eq!(misses_a_month(1, &ResolutionPolicy { cache_enabled: false, ..default() }), None);
     }
 }

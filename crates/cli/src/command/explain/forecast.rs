@@ -6,7 +6,7 @@ use modelmesh_secrets::{
     ResolutionPolicy,
     config::{Backing, Configuration, StoreEntry},
     duration,
-    plan::{Plan, StorePlan, calls_a_month, misses_a_month},
+    plan::{Plan, StorePlan, calls_a_month},
     reference::Reference,
     setting::{ConnectorSpec, Price, WHOLE_STORE},
 };
@@ -74,9 +74,9 @@ pub(super) fn asked<'a>(
 ) -> Vec<Asked<'a>> {
     let mut backends = Vec::new();
     collect_backends(configuration, entry, &mut backends);
-    let last = backends.len().saturating_sub(1);
-    let asked = backends.iter().enumerate();
-    asked.map(|(at, (entry, spec))| ask(entry, spec, plan, at == last)).collect()
+    // A chain keeps what its links answer, and each of them is asked whenever the chain is.
+    let is_kept = entry.policy.cache_enabled && entry.connector().is_none_or(|spec| spec.cached);
+    backends.iter().map(|(link, spec)| ask(link, spec, plan, &entry.policy, is_kept)).collect()
 }
 
 /// The stores with a connector behind `entry`, in the order in which a chain asks them.
@@ -96,10 +96,15 @@ fn collect_backends<'a>(
     }
 }
 
-fn ask<'a>(entry: &'a StoreEntry, spec: &ConnectorSpec, plan: &StorePlan<'_>, is_last: bool) -> Asked<'a> {
-    let policy = &entry.policy;
-    let cached = spec.cached && policy.cache_enabled;
-    let calls_a_month = if cached { monthly(plan.documents().len(), policy, is_last) } else { None };
+/// `policy` is of the store that keeps what `entry` answers.
+fn ask<'a>(
+    entry: &'a StoreEntry,
+    spec: &ConnectorSpec,
+    plan: &StorePlan<'_>,
+    policy: &ResolutionPolicy,
+    cached: bool,
+) -> Asked<'a> {
+    let calls_a_month = if cached { calls_a_month(plan.documents().len(), policy) } else { None };
     Asked {
         store: &entry.name,
         connector: spec.id,
@@ -112,18 +117,11 @@ fn ask<'a>(entry: &'a StoreEntry, spec: &ConnectorSpec, plan: &StorePlan<'_>, is
             refresh_ahead: policy.refresh_ahead,
             negative_ttl: duration::format(policy.negative_ttl),
             max_stale: duration::format(policy.max_stale),
-            max_in_flight: policy.max_in_flight,
+            max_in_flight: entry.policy.max_in_flight,
         },
         calls_a_month,
         cost: spec.price.map(|price| Cost::of(price, calls_a_month)),
     }
-}
-
-/// A link of a chain may have a document, or be asked again and again for one that a later link has: which of
-/// the two, only the stores know.
-fn monthly(documents: usize, policy: &ResolutionPolicy, is_last: bool) -> Option<u64> {
-    let held = calls_a_month(documents, policy)?;
-    if is_last { Some(held) } else { Some(held.max(misses_a_month(documents, policy)?)) }
 }
 
 /// The calls for the secrets in a store's own settings.
