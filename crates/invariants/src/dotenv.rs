@@ -101,15 +101,22 @@ fn value_of(text: &str, name: &SecretName) -> Option<String> {
     read(text).into_iter().rev().find_map(|(key, value)| value.filter(|_| key == name.as_str()))
 }
 
-fn changed(text: &str, name: &SecretName, change: Change<'_>) -> String {
+/// The edited text; none if the edit is refused because a value ends where a `\` stands before its quote, and
+/// would end elsewhere.
+fn changed(text: &str, name: &SecretName, change: Change<'_>) -> Option<String> {
     match edit(text, [(name, change)]) {
-        Ok(edited) => (*edited).clone(),
-        Err(error) => panic!("{text:?} cannot be edited: {error}"),
+        Ok(edited) => Some((*edited).clone()),
+        Err(error) => {
+            let is_unsure = ["\\'", "\\`"].iter().any(|end| text.contains(end));
+            assert!(is_unsure && error.kind() == ErrorKind::Malformed, "{text:?} cannot be edited: {error}");
+            assert_error_silent(&error, "an error");
+            None
+        }
     }
 }
 
 fn check_delete(text: &str, name: &SecretName) {
-    let without = changed(text, name, Change::Delete);
+    let Some(without) = changed(text, name, Change::Delete) else { return };
     assert!(read(&without).iter().all(|(key, _)| key != name.as_str()), "{name} is still in {without:?}");
     assert_eq!(others(&without, name), others(text, name), "deleting {name} changed another key");
 }
@@ -120,13 +127,15 @@ fn check_set(text: &str, name: &SecretName, value: &str) {
         assert_eq!(refused.map_err(|error| error.kind()), Err(ErrorKind::Unsupported));
         return;
     }
-    let edited = changed(text, name, Change::Set(value));
+    let Some(edited) = changed(text, name, Change::Set(value)) else { return };
     assert_eq!(value_of(&edited, name).as_deref(), Some(value), "{name} reads differently in {edited:?}");
     assert_eq!(others(&edited, name), others(text, name), "setting {name} changed another key");
-    assert_eq!(changed(&edited, name, Change::Set(value)), edited, "setting a value again changed the text");
+    let again = changed(&edited, name, Change::Set(value));
+    assert_eq!(again.as_ref(), Some(&edited), "setting a value again changed the text");
 
     // Without the key's own lines, the two texts are the same byte for byte.
-    let (before, after) = (changed(text, name, Change::Delete), changed(&edited, name, Change::Delete));
+    let Some(after) = changed(&edited, name, Change::Delete) else { return };
+    let Some(before) = changed(text, name, Change::Delete) else { return };
     if read(text).iter().any(|(key, _)| key == name.as_str()) {
         assert_eq!(after, before, "setting {name} changed a line of another key");
     } else {
@@ -140,9 +149,12 @@ fn check_set(text: &str, name: &SecretName, value: &str) {
 
 /// Several changes at once.
 fn check_set_all(text: &str, names: &[SecretName], value: &str) {
-    let Ok(edited) = edit(text, names.iter().map(|name| (name, Change::Set(value)))) else {
-        assert!(value.contains('\0'), "together they cannot be set");
-        return;
+    let edited = match edit(text, names.iter().map(|name| (name, Change::Set(value)))) {
+        Ok(edited) => edited,
+        Err(error) => {
+            assert_ne!(error.kind(), ErrorKind::InvalidName, "together they cannot be set");
+            return;
+        }
     };
     for name in names {
         assert_eq!(value_of(&edited, name).as_deref(), Some(value), "{name} among several");

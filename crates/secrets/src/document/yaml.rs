@@ -11,6 +11,7 @@ use super::{
 
 /// Parses `source` from byte `base` on.
 pub(super) fn parse(source: &str, base: usize, limits: &Limits) -> Result<Tree, SyntaxError> {
+    check_directives(source, base)?;
     let mut reader = Reader {
         source,
         offsets: Offsets::new(source, base),
@@ -40,6 +41,27 @@ pub(super) fn parse(source: &str, base: usize, limits: &Limits) -> Result<Tree, 
         builder.close(source.len())?;
     }
     Ok(builder.finish())
+}
+
+/// Behind a directive that it does not know, the parser counts bytes where it should count characters, and all
+/// places would be wrong: such a directive is taken in ASCII alone.
+fn check_directives(source: &str, base: usize) -> Result<(), SyntaxError> {
+    let mut at = base;
+    for line in source[base..].split_inclusive(['\n', '\r']) {
+        let known = ["---", "%YAML", "%TAG"].iter().find(|known| line.starts_with(**known));
+        if line.starts_with('%') && known.is_none() && !line.is_ascii() {
+            let message = "a directive that is not known holds characters outside ASCII";
+            return Err(
+                SyntaxError::new(message, at..at + 1).with_help("take the line out: it means nothing")
+            );
+        }
+        // Directives stand before the document, and in it no line starts so.
+        if known == Some(&"---") {
+            break;
+        }
+        at += line.len();
+    }
+    Ok(())
 }
 
 struct Reader<'a> {

@@ -1,11 +1,14 @@
 //! The dotenv dialect, written: a value is put into a text, and every other byte stays.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use modelmesh_secrets::{Error, ErrorKind, NameRule, Result, SecretName};
 use zeroize::Zeroizing;
 
-use super::parse::{BOM, Entry, Quote, Value, break_length, parse, winner};
+use super::parse::{BOM, Entry, Quote, Value, break_length, line_of, parse, winner};
 
 /// What a key may hold, so that the readers of Python, Node and Docker Compose take it for a key too: letters
 /// and digits, `_`, `.` and `-`. Reading is more generous.
@@ -34,8 +37,8 @@ pub enum Change<'a> {
 ///   for the new value. Of a key that is there several times, the one that counts is changed.
 /// - A new key goes to the end. Of several changes of one key the last counts.
 /// - To delete a key that is not there changes nothing.
-/// - Fails with `Malformed` if `text` is no dotenv text, with `InvalidName` for a key outside [`KEYS`], with
-///   `Unsupported` for a value with a NUL character.
+/// - Fails with `InvalidName` for a key outside [`KEYS`], with `Unsupported` for a value with a NUL character,
+///   with `Malformed` if `text` is no dotenv text, or if the result would not read back as meant.
 ///
 /// A value is written so that [`parse`] gives back exactly it, and so that no other reader expands a part of
 /// it:
@@ -97,7 +100,9 @@ pub fn edit<'a>(
         Some(first) => &text[first..first + break_length(&text[first..])],
         None => "\n",
     };
-    Ok(rewrite(text, &splices, &Addition { export, line_break, new: &new }))
+    let edited = rewrite(text, &splices, &Addition { export, line_break, new: &new });
+    verify(text, &entries, &edited, &changes)?;
+    Ok(edited)
 }
 
 /// The changes by name, and the names in the order in which they were first given.
@@ -165,7 +170,7 @@ fn rewrite(text: &str, splices: &[Splice], addition: &Addition<'_>) -> Zeroizing
     let added =
         new.iter().map(|(key, value)| export.len() + key.len() + 1 + longest(value) + line_break.len());
     // Room for all of it: growth would leave copies behind.
-    let room = text.len() + replaced + 2 * line_break.len() + added.sum::<usize>();
+    let room = text.len() + replaced + 3 * line_break.len() + added.sum::<usize>();
     let mut edited = Zeroizing::new(String::with_capacity(room));
     let mut at = 0;
     for (span, new) in splices {
@@ -179,7 +184,10 @@ fn rewrite(text: &str, splices: &[Splice], addition: &Addition<'_>) -> Zeroizing
         let open_line = !edited.is_empty() && *edited != BOM && !edited.ends_with(['\n', '\r']);
         // A `\` in the last line is a `\`; with an assignment in the next line it would be none.
         let backslash = edited.trim_end().ends_with('\\');
-        (0..usize::from(open_line) + usize::from(backslash)).for_each(|_| edited.push_str(line_break));
+        // The CR that ends a line and an LF behind it would be one line break.
+        let joined = backslash && edited.ends_with('\r') && line_break == "\n";
+        let breaks = [open_line, backslash, joined].into_iter().filter(|needed| *needed);
+        breaks.for_each(|_| edited.push_str(line_break));
     }
     for (key, value) in new {
         for part in [export, key, "=", &written(value, Quote::None), line_break] {
@@ -187,6 +195,60 @@ fn rewrite(text: &str, splices: &[Splice], addition: &Addition<'_>) -> Zeroizing
         }
     }
     edited
+}
+
+/// Refuses `edited` unless it differs from `text` in what `changes` say and in nothing else.
+///
+/// There is one text of which no edit is sure: `'C:\dir\'` is a value only as long as none of the lines below has
+/// a `'` that could end it too. [`parse`] says when that is, and so do the other readers.
+fn verify(
+    text: &str,
+    entries: &[Entry],
+    edited: &str,
+    changes: &BTreeMap<&SecretName, Change<'_>>,
+) -> Result<()> {
+    let changed: BTreeSet<&str> = changes.keys().map(|name| name.as_str()).collect();
+    let reads_as_meant = parse(edited).is_ok_and(|new| {
+        others(entries, text, &changed).eq(others(&new, edited, &changed))
+            && changes.iter().all(|(name, change)| match change {
+                Change::Set(value) => winner(&new, edited, name.as_str())
+                    .and_then(|entry| entry.value(edited))
+                    .is_some_and(|read| *read == **value),
+                Change::Delete => new.iter().all(|entry| entry.key(edited) != name.as_str()),
+            })
+    });
+    if reads_as_meant {
+        return Ok(());
+    }
+    let unsure = entries.iter().find(|entry| {
+        let literal = |value: &&Value| matches!(value.quote, Quote::Single | Quote::Backtick);
+        let value = entry.value.as_ref().filter(literal);
+        value.is_some_and(|value| text[..value.span.end - 1].ends_with('\\'))
+    });
+    Err(match unsure {
+        Some(entry) => Error::new(
+            ErrorKind::Malformed,
+            format!("line {}: this value would no longer end where it does", line_of(text, entry.key.start)),
+        )
+        .with_help(
+            "a '\\' stands before its closing quote: put it in double quotes, with '\\\\' for each '\\'",
+        ),
+        None => Error::new(ErrorKind::Malformed, "the edited text would not read back as meant")
+            .with_help("this is a defect; the file was left as it is"),
+    })
+}
+
+/// The keys and values that nothing was to change.
+fn others<'t>(
+    entries: &'t [Entry],
+    text: &'t str,
+    changed: &BTreeSet<&str>,
+) -> impl Iterator<Item = (&'t str, Option<Zeroizing<String>>)> {
+    entries
+        .iter()
+        .map(|entry| (entry.key(text), entry))
+        .filter(|(key, _)| !changed.contains(key))
+        .map(|(key, entry)| (key, entry.value(text)))
 }
 
 /// The most bytes that a value takes in writing: every character escaped, and the quotes.

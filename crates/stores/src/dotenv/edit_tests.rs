@@ -88,9 +88,24 @@ fn a_new_key_goes_to_the_end_in_the_manner_of_the_file() {
         ("export A=1\nB=2\n", "export A=1\nB=2\nN=1\n"),
         ("A=C:\\dir\\", "A=C:\\dir\\\n\nN=1\n"),
         ("A=C:\\dir\\ \r\n", "A=C:\\dir\\ \r\n\r\nN=1\r\n"),
+        ("A=1\nB=C:\\\r", "A=1\nB=C:\\\r\n\nN=1\n"),
     ] {
         assert_eq!(set(before, "N", "1"), after);
     }
+}
+
+#[test]
+fn an_edit_that_would_change_another_value_is_refused() {
+    // Of the first value, the quote behind the backslash is the end, for no other quote can be.
+    let text = "# c\nA='C:\\dir\\'\nB='1'\nC='# 2'\n";
+    for (key, change) in [("N", Change::Set("# 3")), ("B", Change::Set("# 3")), ("B", Change::Delete)] {
+        let text = if key == "N" { "# c\nA='C:\\dir\\'\n" } else { text };
+        let error = edit(text, [(&name(key), change)]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+        assert_eq!(error.message(), "line 2: this value would no longer end where it does", "{key}");
+    }
+    assert_eq!(read(&set(text, "B", "2"), "A").as_deref(), Some("C:\\dir\\"));
+    assert_eq!(read(&set(text, "A", "2"), "C").as_deref(), Some("# 2"));
 }
 
 #[test]

@@ -106,15 +106,16 @@ struct Fault {
 
 impl Fault {
     fn into_error(self, text: &str) -> Error {
-        let line = 1 + line_breaks(&text[..self.at]);
-        Error::new(ErrorKind::Malformed, format!("line {line}: {}", self.what)).with_help(self.help)
+        Error::new(ErrorKind::Malformed, format!("line {}: {}", line_of(text, self.at), self.what))
+            .with_help(self.help)
     }
 }
 
-fn line_breaks(text: &str) -> usize {
-    let bytes = text.as_bytes();
+/// The number of the line on which the byte `at` stands, from 1.
+pub(super) fn line_of(text: &str, at: usize) -> usize {
+    let bytes = &text.as_bytes()[..at];
     let ends = |(i, &b): (usize, &u8)| b == b'\n' || (b == b'\r' && bytes.get(i + 1) != Some(&b'\n'));
-    bytes.iter().enumerate().filter(|&pair| ends(pair)).count()
+    1 + bytes.iter().enumerate().filter(|&pair| ends(pair)).count()
 }
 
 struct Reader<'t> {

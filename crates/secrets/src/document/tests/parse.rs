@@ -122,6 +122,19 @@ fn a_block_scalars_header_is_found_past_comments() {
 }
 
 #[test]
+fn places_are_right_behind_directives() {
+    for head in ["%YAML 1.2 # é\n---\n", "%OTHER x\n---\n", "# é\n%TAG !e! tag:e,2000:\n--- # é\n"] {
+        let document = yaml(&format!("{head}é: value\n"));
+        assert_eq!(&document.text()[document.span(at(&document, &["é"]))], "value", "{head:?}");
+    }
+    for head in ["%OTHER é\n", "# c\n...\n%x # é\r\n"] {
+        let error = refused(&format!("{head}---\na: b\n"), Format::Yaml);
+        assert_eq!(error.message, "a directive that is not known holds characters outside ASCII");
+        assert_eq!(&head[error.span], "%");
+    }
+}
+
+#[test]
 fn an_alias_is_the_node_it_refers_to_and_is_counted_once_among_the_texts() {
     let document = yaml("a: &k ${secrets:x}\nb: *k\nc: [*k, *k]\n");
     assert_eq!(at(&document, &["a"]), at(&document, &["c", "1"]));
