@@ -207,9 +207,9 @@ fn verify(
     edited: &str,
     changes: &BTreeMap<&SecretName, Change<'_>>,
 ) -> Result<()> {
-    let changed: BTreeSet<&str> = changes.keys().map(|name| name.as_str()).collect();
+    let touched: BTreeSet<&str> = changes.keys().map(|name| name.as_str()).collect();
     let reads_as_meant = parse(edited).is_ok_and(|new| {
-        others(entries, text, &changed).eq(others(&new, edited, &changed))
+        others(entries, text, &touched).eq(others(&new, edited, &touched))
             && changes.iter().all(|(name, change)| match change {
                 Change::Set(value) => winner(&new, edited, name.as_str())
                     .and_then(|entry| entry.value(edited))
@@ -242,12 +242,12 @@ fn verify(
 fn others<'t>(
     entries: &'t [Entry],
     text: &'t str,
-    changed: &BTreeSet<&str>,
+    touched: &BTreeSet<&str>,
 ) -> impl Iterator<Item = (&'t str, Option<Zeroizing<String>>)> {
     entries
         .iter()
         .map(|entry| (entry.key(text), entry))
-        .filter(|(key, _)| !changed.contains(key))
+        .filter(|(key, _)| !touched.contains(key))
         .map(|(key, entry)| (key, entry.value(text)))
 }
 
