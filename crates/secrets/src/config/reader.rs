@@ -20,6 +20,10 @@ const MAX_PROBLEMS: usize = 1000;
 /// More names than anybody looks through.
 const MAX_NAMES_SHOWN: usize = 20;
 
+/// More names than a file has by anybody's hand. Each mistake is compared with so many and no more, or a file with
+/// as many mistakes as names would take the square of its length.
+const MAX_NAMES_COMPARED: usize = 500;
+
 /// A document, and the problems found in it so far.
 pub(super) struct Reader<'d> {
     document: &'d Document,
@@ -152,6 +156,7 @@ pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> O
     let length = word.chars().count();
     let furthest = |candidate: &str| (candidate.len().max(word.len()) / 3).max(1);
     known
+        .take(MAX_NAMES_COMPARED)
         // A comparison costs the product of the lengths, and a key of a file may be as long as the file.
         .filter(|candidate| candidate.chars().count().abs_diff(length) <= furthest(candidate))
         .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
@@ -178,14 +183,13 @@ pub(super) fn unknown_store<'k>(reference: &Reference, known: impl Iterator<Item
 }
 
 pub(super) fn unknown_store_name<'k>(store: &str, known: impl Iterator<Item = &'k str>) -> Error {
-    let known: Vec<&str> = known.collect();
+    let known: Vec<&str> = known.take(MAX_NAMES_COMPARED).collect();
     let error =
         Error::new(ErrorKind::InvalidConfig, format!("there is no store named '{}'", printable(store)));
     match (nearest(store, known.iter().copied()), known.get(..MAX_NAMES_SHOWN)) {
         (Some(near), _) => error.with_help(format!("did you mean '{near}'?")),
         (None, Some(some)) => error.with_help(format!(
-            "name it under 'secrets.stores'; some of the {} known are '{}'",
-            known.len(),
+            "name it under 'secrets.stores'; some of those known are '{}'",
             some.join("', '")
         )),
         (None, None) => {
