@@ -71,6 +71,7 @@ impl Context {
             outside: OpenContext {
                 environment: Arc::new(ProcessEnvironment),
                 prompt: prompt.map(|prompt| Arc::new(prompt) as Arc<dyn PassphrasePrompt>),
+                ..OpenContext::default()
             },
             stores: OnceCell::new(),
             runtime: OnceCell::new(),

@@ -12,7 +12,7 @@ use modelmesh_secrets::{
     config::{Configuration, Filler, Report},
     document::{Document, Format, Kind, Limits, NodeId},
     reference::{PieceText, may_hold_reference, scan},
-    setting::{COMMON_SETTINGS, ConnectorSpec, SettingKind},
+    setting::{ConnectorSpec, SettingKind},
 };
 use modelmesh_stores::registry;
 
@@ -33,7 +33,7 @@ const NEW_TEXTS: [&str; 3] =
 /// Keys whose values are shown as they are: the names of connectors, stores and providers, and settings that hold
 /// no secret.
 static SHOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    let settings = CATALOGUE.iter().flat_map(|spec| spec.settings).chain(COMMON_SETTINGS);
+    let settings = CATALOGUE.iter().flat_map(ConnectorSpec::all_settings);
     let open =
         settings.filter(|setting| !matches!(setting.kind, SettingKind::Secret | SettingKind::SecretMap));
     let keys = open.flat_map(|setting| setting.aliases.iter().copied().chain([setting.key]));

@@ -39,7 +39,11 @@ static BY_PASSPHRASE: LazyLock<EncryptedFile> = LazyLock::new(|| {
 });
 
 fn codec(settings: &Settings) -> EncryptedFile {
-    let context = OpenContext { environment: Arc::new(FixedEnvironment::default()), prompt: None };
+    let context = OpenContext {
+        environment: Arc::new(FixedEnvironment::default()),
+        prompt: None,
+        ..OpenContext::default()
+    };
     let key = KeySource::from_settings(settings, &context).unwrap_or_else(|error| panic!("{error}"));
     EncryptedFile::new("secrets.enc", key)
 }

@@ -224,7 +224,7 @@ pub fn read_answer(reference: &Reference, answer: Result<&SecretValue>) -> Resul
 }
 
 /// The month of [`calls_a_month`]: 30 days.
-pub const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+pub const MONTH: Duration = Duration::from_hours(720);
 
 /// How many calls a month keep `documents` fresh in one process, if all of them are used all the time.
 ///

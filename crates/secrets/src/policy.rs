@@ -87,12 +87,12 @@ impl Default for ResolutionPolicy {
     fn default() -> Self {
         ResolutionPolicy {
             cache_enabled: true,
-            cache_ttl: Duration::from_secs(300),
+            cache_ttl: Duration::from_mins(5),
             reload_on_rotation: true,
             fail_on_missing: true,
             ttl_jitter: 0.1,
             refresh_ahead: 0.8,
-            max_stale: Duration::from_secs(2 * 3600),
+            max_stale: Duration::from_hours(2),
             negative_ttl: Duration::from_secs(10),
             fetch_timeout: Duration::from_secs(5),
             init_timeout: Duration::from_secs(30),
@@ -101,7 +101,7 @@ impl Default for ResolutionPolicy {
             breaker: Breaker { failures: 5, open: Duration::from_secs(10) },
             max_in_flight: 8,
             min_refresh_interval: Duration::from_secs(5),
-            previous_retain: Duration::from_secs(300),
+            previous_retain: Duration::from_mins(5),
             max_entries: 100_000,
         }
     }

@@ -13,7 +13,8 @@ pub struct Setting {
     pub aliases: &'static [&'static str],
     /// What the key holds.
     pub kind: SettingKind,
-    /// The default, as documentation shows it; none if the setting has no fixed default.
+    /// The default, as documentation shows it, in parentheses if it is described in words; none if the setting has
+    /// no default that can be told.
     pub default: Option<&'static str>,
     /// One line of documentation.
     pub help: &'static str,
@@ -93,7 +94,10 @@ pub struct ConnectorSpec {
     pub batch: usize,
     /// What a backend call costs; none where the backend charges nothing for it.
     pub price: Option<Price>,
-    /// Its settings, beyond [`COMMON_SETTINGS`].
+    /// Whether its backend is asked over a network: then it has [`NETWORK_SETTINGS`] too, and no call of it may
+    /// take longer than `fetch_timeout`.
+    pub network: bool,
+    /// Its settings, beyond those that it shares: [`all_settings`](ConnectorSpec::all_settings) has both.
     pub settings: &'static [Setting],
 }
 
@@ -103,7 +107,16 @@ pub const WHOLE_STORE: usize = usize::MAX;
 impl ConnectorSpec {
     /// A connector that is only read, one name a call, is cached, and has no settings of its own.
     pub const fn new(id: &'static str, summary: &'static str) -> Self {
-        ConnectorSpec { id, summary, management: false, cached: true, batch: 1, price: None, settings: &[] }
+        ConnectorSpec {
+            id,
+            summary,
+            management: false,
+            cached: true,
+            batch: 1,
+            price: None,
+            network: false,
+            settings: &[],
+        }
     }
 
     /// It can be written.
@@ -130,10 +143,23 @@ impl ConnectorSpec {
         self
     }
 
+    /// Its backend is asked over a network.
+    pub const fn over_network(mut self) -> Self {
+        self.network = true;
+        self
+    }
+
     /// Its settings.
     pub const fn with_settings(mut self, settings: &'static [Setting]) -> Self {
         self.settings = settings;
         self
+    }
+
+    /// Every setting of a store of this kind: its own, [`NETWORK_SETTINGS`] where they apply, and
+    /// [`COMMON_SETTINGS`].
+    pub fn all_settings(&self) -> impl Iterator<Item = &'static Setting> + Clone + use<> {
+        let network = if self.network { NETWORK_SETTINGS } else { &[] };
+        self.settings.iter().chain(network).chain(COMMON_SETTINGS)
     }
 }
 
@@ -171,6 +197,22 @@ pub const COMMON_SETTINGS: &[Setting] = &[
         "how a logical name becomes the backend's name",
     )
     .with_default("as-is"),
+];
+
+/// The settings that every store behind a network has.
+pub const NETWORK_SETTINGS: &[Setting] = &[
+    Setting::new(
+        "ca_cert",
+        SettingKind::Path,
+        "a PEM file of certificates that are trusted besides those of the system",
+    )
+    .with_default("(none)"),
+    Setting::new(
+        "allow_http",
+        SettingKind::Boolean,
+        "whether 'http://' is allowed to other machines: whoever is in between reads secrets and credentials",
+    )
+    .with_default("false"),
 ];
 
 /// The settings of `secrets:` itself: one for all its stores.

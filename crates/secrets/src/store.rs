@@ -245,6 +245,8 @@ pub enum NameRule {
     Key,
     /// Whatever is not empty and holds none of these characters.
     Without(&'static str),
+    /// ASCII letters, digits and these characters.
+    Only(&'static str),
 }
 
 impl NameRule {
@@ -259,6 +261,7 @@ impl NameRule {
             }
             NameRule::Key => name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)),
             NameRule::Without(refused) => !name.contains(|c| refused.contains(c)),
+            NameRule::Only(more) => name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c)),
         }
     }
 }
@@ -270,6 +273,7 @@ impl fmt::Display for NameRule {
             NameRule::Variable => f.write_str("letters, digits and '_', not starting with a digit"),
             NameRule::Key => f.write_str("letters, digits, '_', '.' and '-'"),
             NameRule::Without(refused) => write!(f, "any name without {}", crate::printable(refused)),
+            NameRule::Only(more) => write!(f, "ASCII letters, digits and {}", crate::printable(more)),
         }
     }
 }

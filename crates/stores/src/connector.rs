@@ -1,9 +1,9 @@
 //! What a connector is, and what it may use of the process around it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use modelmesh_secrets::{
-    Result, SecretStoreConnector, SecretString,
+    ResolutionPolicy, Result, SecretStoreConnector, SecretString,
     setting::{ConnectorSpec, Settings},
 };
 
@@ -25,18 +25,27 @@ pub struct OpenContext {
     pub environment: Arc<dyn Environment>,
     /// Asks a person for a passphrase; none where nobody can be asked.
     pub prompt: Option<Arc<dyn PassphrasePrompt>>,
+    /// The longest that one request over a network may take, its answer included. [`StoreSet`] sets it to the
+    /// store's `fetch_timeout`.
+    ///
+    /// [`StoreSet`]: crate::open::StoreSet
+    pub request_timeout: Duration,
 }
 
 impl Default for OpenContext {
-    /// The environment of this process, and nobody to ask.
+    /// The environment of this process, nobody to ask, and the default `fetch_timeout`.
     fn default() -> Self {
-        OpenContext { environment: Arc::new(ProcessEnvironment), prompt: None }
+        let request_timeout = ResolutionPolicy::default().fetch_timeout;
+        OpenContext { environment: Arc::new(ProcessEnvironment), prompt: None, request_timeout }
     }
 }
 
 impl fmt::Debug for OpenContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenContext").field("environment", &self.environment).finish_non_exhaustive()
+        f.debug_struct("OpenContext")
+            .field("environment", &self.environment)
+            .field("request_timeout", &self.request_timeout)
+            .finish_non_exhaustive()
     }
 }
 

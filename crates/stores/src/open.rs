@@ -74,8 +74,8 @@ impl StoreSet {
         Ok(StoreSet { configuration, context, clock, observer, opened: Arc::default(), is_cached: true })
     }
 
-    /// These stores without caches, for a program that asks once and ends. A fetch then takes as long as it
-    /// takes: a person may be typing a passphrase.
+    /// These stores without caches, for a program that asks once and ends. A fetch of a store on this machine then
+    /// takes as long as it takes: a person may be typing a passphrase.
     pub fn without_cache(self) -> Self {
         StoreSet { is_cached: false, opened: Arc::default(), ..self }
     }
@@ -180,11 +180,15 @@ impl StoreSet {
                 let connector = connector(spec.id).ok_or_else(|| {
                     Error::new(ErrorKind::InvalidConfig, format!("this build has no connector '{}'", spec.id))
                 })?;
-                let store = (connector.open)(&settings, &self.context)?;
+                let request_timeout = entry.policy.fetch_timeout;
+                let context = OpenContext { request_timeout, ..self.context.clone() };
+                let store = (connector.open)(&settings, &context)?;
                 let store = NamedStore::wrap(store, StoreEntry::naming(&settings));
                 let (name, clock) = (Arc::clone(&entry.name), Arc::clone(&self.clock));
                 let guarded = GuardedStore::new(store, name, &entry.policy, clock, self.observer.clone());
-                Ok(Arc::new(if self.is_cached { guarded } else { guarded.without_time_limit() }))
+                // A network does not type passphrases.
+                let is_limited = self.is_cached || spec.network;
+                Ok(Arc::new(if is_limited { guarded } else { guarded.without_time_limit() }))
             }
             Backing::Chain(links) => {
                 let mut stores = Vec::with_capacity(links.len());

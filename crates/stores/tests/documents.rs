@@ -11,7 +11,7 @@ use modelmesh_secrets::{
     RESOLUTION_SETTINGS,
     config::Configuration,
     document::Format,
-    setting::{COMMON_SETTINGS, SECTION_SETTINGS, Setting},
+    setting::{COMMON_SETTINGS, NETWORK_SETTINGS, SECTION_SETTINGS, Setting},
 };
 use modelmesh_stores::registry;
 
@@ -97,6 +97,7 @@ fn every_setting_of_a_store_is_on_its_page() {
 fn the_page_on_configuration_knows_every_store_and_every_parameter() {
     let page = read("docs/configuration.md");
     assert_eq!(missing(&page, COMMON_SETTINGS), [""; 0]);
+    assert_eq!(missing(&page, NETWORK_SETTINGS), [""; 0]);
     assert_eq!(missing(&page, SECTION_SETTINGS), [""; 0]);
     assert_eq!(missing(&page, RESOLUTION_SETTINGS), [""; 0]);
     for spec in registry::catalogue() {

@@ -25,7 +25,11 @@ use secret_service::{EncryptionType, SecretService};
 
 /// A store that sees these variables and no others.
 fn store_in(variables: &[(&'static str, String)], service: &str) -> KeyringStore {
-    KeyringStore::new(service, &OpenContext { environment: environment(variables), prompt: None }).unwrap()
+    KeyringStore::new(
+        service,
+        &OpenContext { environment: environment(variables), prompt: None, ..OpenContext::default() },
+    )
+    .unwrap()
 }
 
 fn environment(variables: &[(&'static str, String)]) -> Arc<FixedEnvironment> {
@@ -304,8 +308,11 @@ async fn an_unlock_dialog_that_is_refused_leaves_the_keyring_locked() {
     let keyring = PrivateSecretService::start();
     set(&store(&keyring), "key", "value").await;
     keyring.lock();
-    let context =
-        OpenContext { environment: environment(&keyring.variables()), prompt: Some(Arc::new(Somebody)) };
+    let context = OpenContext {
+        environment: environment(&keyring.variables()),
+        prompt: Some(Arc::new(Somebody)),
+        ..OpenContext::default()
+    };
     let store = KeyringStore::new("modelmesh", &context).unwrap();
     assert_eq!(kind(store.get(&name("key")).await), ErrorKind::Locked);
     assert_eq!(kind(store.get(&name("key")).await), ErrorKind::Locked);

@@ -45,7 +45,7 @@ fn stores(folder: &Path) -> (StoreSet, ManualClock) {
     let configuration =
         Configuration::parse("m.yaml", folder.to_owned(), FILE, Format::Yaml, &catalogue()).unwrap();
     let environment = Arc::new(FixedEnvironment::new([("USER", "tester")]));
-    let context = OpenContext { environment, prompt: None };
+    let context = OpenContext { environment, prompt: None, ..OpenContext::default() };
     let clock = ManualClock::new();
     let stores = StoreSet::new(Arc::new(configuration), context).unwrap().with_clock(clock.clone());
     (stores, clock)

@@ -22,7 +22,11 @@ fn stores(folder: &Path, text: &str) -> StoreSet {
     let configuration =
         Configuration::parse("m.yaml", folder.to_owned(), text, Format::Yaml, &catalogue()).unwrap();
     let environment = Arc::new(FixedEnvironment::new(VARIABLES));
-    StoreSet::new(Arc::new(configuration), OpenContext { environment, prompt: None }).unwrap()
+    StoreSet::new(
+        Arc::new(configuration),
+        OpenContext { environment, prompt: None, ..OpenContext::default() },
+    )
+    .unwrap()
 }
 
 async fn get(stores: &StoreSet, reference: &str) -> Result<String> {

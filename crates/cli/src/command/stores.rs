@@ -3,7 +3,7 @@
 use modelmesh_secrets::{
     config::{Backing, Configuration, StoreEntry},
     printable,
-    setting::{COMMON_SETTINGS, ConnectorSpec, Setting, SettingKind},
+    setting::{ConnectorSpec, Setting, SettingKind},
 };
 use modelmesh_stores::registry::{catalogue, connector};
 use serde::Serialize;
@@ -146,8 +146,7 @@ impl From<&ConnectorSpec> for Kind {
 }
 
 fn show(spec: ConnectorSpec, store: Option<Configured<'_>>, output: &mut Output) -> Result<()> {
-    let settings: Vec<DescribedSetting> =
-        spec.settings.iter().chain(COMMON_SETTINGS).map(described).collect();
+    let settings: Vec<DescribedSetting> = spec.all_settings().map(described).collect();
     if output.is_json() {
         return output.json(&Detail { kind: Kind::from(&spec), store, settings });
     }

@@ -173,8 +173,8 @@ fn read_template(reader: &mut Reader<'_>, key: &str, node: NodeId) -> Option<Tem
 }
 
 /// The setting that a key of the file names, by its own spelling or an alias.
-pub(super) fn find(table: &'static [Setting], key: &str) -> Option<&'static Setting> {
-    table.iter().find(|setting| setting.key == key || setting.aliases.contains(&key))
+pub(super) fn find(table: impl IntoIterator<Item = &'static Setting>, key: &str) -> Option<&'static Setting> {
+    table.into_iter().find(|setting| setting.key == key || setting.aliases.contains(&key))
 }
 
 impl SettingKind {

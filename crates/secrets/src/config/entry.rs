@@ -13,9 +13,7 @@ use crate::{
     document::{Entry, Kind, NodeId},
     printable,
     reference::{Reference, is_store_name},
-    setting::{
-        COMMON_SETTINGS, ConnectorSpec, SECTION_SETTINGS, Setting, SettingKind, SettingValue, Settings,
-    },
+    setting::{ConnectorSpec, SECTION_SETTINGS, Setting, SettingKind, SettingValue, Settings},
 };
 
 /// The name of the store that references without a store name use.
@@ -99,7 +97,8 @@ impl StoreEntry {
             self.drafts.fill(filler).map_err(|error| error.with_store(Arc::clone(&self.name)))?;
         let table = self.connector().map_or(&[][..], |spec| spec.settings);
         for setting in table.iter().filter(|setting| matches!(setting.kind, SettingKind::Path)) {
-            if let Some(default) = setting.default.filter(|_| settings.path(setting.key).is_none()) {
+            let default = setting.default.filter(|default| !default.starts_with('('));
+            if let Some(default) = default.filter(|_| settings.path(setting.key).is_none()) {
                 settings.insert(setting.key, SettingValue::Path(filler.absolute(default.as_ref())));
             }
         }
@@ -233,7 +232,7 @@ pub(super) fn read(
             }
             continue;
         };
-        let setting = draft::find(spec.settings, item.key).or_else(|| draft::find(COMMON_SETTINGS, item.key));
+        let setting = draft::find(spec.all_settings(), item.key);
         match setting {
             Some(setting) if entry.drafts.has(setting.key) => {
                 reader.key_problem(&item, set_twice(setting, &item));
@@ -245,7 +244,7 @@ pub(super) fn read(
                 reader.key_problem(&item, error);
             }
             None => {
-                let settings = spec.settings.iter().chain(COMMON_SETTINGS).chain(RESOLUTION_SETTINGS);
+                let settings = spec.all_settings().chain(RESOLUTION_SETTINGS);
                 let known = settings.map(|setting| setting.key).chain(STRUCTURE);
                 let section = SECTION_SETTINGS.iter().map(|setting| setting.key).chain(["stores"]);
                 reader.unknown_key(&item, known.chain(section.filter(|_| is_top)));
@@ -344,7 +343,9 @@ fn read_connector(reader: &mut Reader<'_>, node: NodeId, known: &Known<'_>) -> O
             node,
             match near {
                 Some(near) => error.with_help(format!("did you mean '{near}'?")),
-                None => error.with_help("'modelmesh stores' lists the connectors of this build"),
+                None => error.with_help(
+                    "'modelmesh stores' lists the connectors of this build; a small build leaves some out",
+                ),
             },
         );
     }

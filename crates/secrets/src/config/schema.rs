@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::entry::{DEFAULT_STORE, ENV_STORE};
 use crate::{
     RESOLUTION_SETTINGS,
-    setting::{COMMON_SETTINGS, ConnectorSpec, SECTION_SETTINGS, Setting, SettingKind},
+    setting::{ConnectorSpec, SECTION_SETTINGS, Setting, SettingKind},
 };
 
 /// The JSON Schema (2020-12) of a configuration file, for editors and CI.
@@ -113,7 +113,7 @@ fn entry_properties(catalogue: &[ConnectorSpec]) -> Value {
 /// The settings of one connector, flat or under `config`.
 fn connector_rule(spec: &ConnectorSpec) -> Value {
     let names = json!({ "enum": [spec.id, format!("secret-store.{}", spec.id)] });
-    let settings = properties(spec.settings.iter().chain(COMMON_SETTINGS));
+    let settings = properties(spec.all_settings());
     let mut flat = settings.clone();
     flat.insert("config".into(), json!({ "type": ["object", "null"], "properties": settings }));
     json!({

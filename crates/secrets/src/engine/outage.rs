@@ -150,7 +150,7 @@ fn policy() -> ResolutionPolicy {
 }
 
 fn ten_minutes() -> ResolutionPolicy {
-    ResolutionPolicy { max_stale: Duration::from_secs(600), ..policy() }
+    ResolutionPolicy { max_stale: Duration::from_mins(10), ..policy() }
 }
 
 /// A value is read for 100 seconds; then its store fails with `kind`.

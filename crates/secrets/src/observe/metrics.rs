@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn stale_values_and_rotations_have_metrics_of_their_own_beside_the_count_of_events() {
         let stale =
-            EventKind::ServedStale { reason: ErrorKind::Unavailable, at_most: Duration::from_secs(60) };
+            EventKind::ServedStale { reason: ErrorKind::Unavailable, at_most: Duration::from_mins(1) };
         assert_eq!(
             recorded(|| event(&secret(stale))),
             ["events_total{store=prod,event=served_stale} 1", "stale_total{store=prod,reason=unavailable} 1"]

@@ -208,8 +208,11 @@ pub(super) fn error_at(subject: &str, error: &Error) -> Error {
 
 /// The recipients of the identity file at `path`, if it can be read without asking anybody.
 pub(super) fn recipients_of(path: &Path) -> Result<Vec<String>> {
-    let context =
-        OpenContext { environment: Arc::new(crate::environment::FixedEnvironment::default()), prompt: None };
+    let context = OpenContext {
+        environment: Arc::new(crate::environment::FixedEnvironment::default()),
+        prompt: None,
+        ..OpenContext::default()
+    };
     let source = IdentitySource::new(Some(path), &context);
     source.load().map(|identities| identities.recipients.clone())
 }

@@ -33,7 +33,7 @@ const FIXTURE: [(&str, &str); 6] = [
 ];
 
 fn no_context() -> OpenContext {
-    OpenContext { environment: Arc::new(FixedEnvironment::default()), prompt: None }
+    OpenContext { environment: Arc::new(FixedEnvironment::default()), prompt: None, ..OpenContext::default() }
 }
 
 fn secret(text: &str) -> SettingValue {
@@ -314,7 +314,11 @@ impl PassphrasePrompt for Typist {
 fn asked(path: &Path, typist: &Arc<Typist>) -> EncryptedFileStore {
     let settings = at(path).with("pbkdf2_iterations", SettingValue::Integer(10));
     let prompt: Arc<dyn PassphrasePrompt> = Arc::clone(typist) as _;
-    let context = OpenContext { environment: Arc::new(FixedEnvironment::default()), prompt: Some(prompt) };
+    let context = OpenContext {
+        environment: Arc::new(FixedEnvironment::default()),
+        prompt: Some(prompt),
+        ..OpenContext::default()
+    };
     EncryptedFileStore::open(&settings, &context).unwrap()
 }
 
@@ -341,7 +345,7 @@ async fn the_environments_passphrase_serves_machines() {
     let (_folder, path) = Folder::empty();
     by_passphrase(&path, "p").set(&name("a"), &"1".into()).await.unwrap();
     let environment = FixedEnvironment::new([("MODELMESH_PASSPHRASE", "p")]);
-    let context = OpenContext { environment: Arc::new(environment), prompt: None };
+    let context = OpenContext { environment: Arc::new(environment), prompt: None, ..OpenContext::default() };
     let settings = at(&path).with("pbkdf2_iterations", SettingValue::Integer(10));
     let store = EncryptedFileStore::open(&settings, &context).unwrap();
     assert_eq!(store.get(&name("a")).await.unwrap().expose(), "1");

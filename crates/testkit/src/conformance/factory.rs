@@ -67,7 +67,7 @@ pub trait StoreFactory: Send + Sync {
 
     /// How long one case may take before it counts as hung.
     fn time_limit(&self) -> Duration {
-        Duration::from_secs(120)
+        Duration::from_mins(2)
     }
 }
 

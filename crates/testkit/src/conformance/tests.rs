@@ -97,7 +97,7 @@ struct Told<F> {
 
 impl<F: Fn() -> Arc<dyn SecretStoreConnector> + Send + Sync> Told<F> {
     fn new(open: F) -> Self {
-        Told { open, exemptions: &[], canaries: Vec::new(), time_limit: Duration::from_secs(60) }
+        Told { open, exemptions: &[], canaries: Vec::new(), time_limit: Duration::from_mins(1) }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, ResolutionPolicy, Result, SecretValue, Version, ob
 
 /// The longest `Retry-After` of a store that a refresh heeds: a nonsense one must not keep a name from being asked
 /// for ever.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// What an answer is judged by.
 pub(in crate::engine) struct Arrival {

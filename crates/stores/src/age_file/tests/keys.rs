@@ -29,8 +29,11 @@ async fn a_protected_ssh_key_asks_once() {
         let house = House::with(FOREIGN);
         let typist = Arc::new(Typist(AtomicUsize::new(0), typed));
         let prompt: Arc<dyn PassphrasePrompt> = Arc::clone(&typist) as _;
-        let context =
-            OpenContext { environment: Arc::new(FixedEnvironment::default()), prompt: Some(prompt) };
+        let context = OpenContext {
+            environment: Arc::new(FixedEnvironment::default()),
+            prompt: Some(prompt),
+            ..OpenContext::default()
+        };
         let settings = house.settings().with("identity", SettingValue::Path(fixture("ssh-protected")));
         let store = AgeFileStore::open(&settings, &context).unwrap();
         for _ in 0..3 {

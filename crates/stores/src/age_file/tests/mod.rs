@@ -32,7 +32,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn context(environment: FixedEnvironment) -> OpenContext {
-    OpenContext { environment: Arc::new(environment), prompt: None }
+    OpenContext { environment: Arc::new(environment), prompt: None, ..OpenContext::default() }
 }
 
 fn name(name: &str) -> SecretName {
