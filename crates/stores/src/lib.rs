@@ -10,10 +10,18 @@ pub mod encrypted_file;
 pub mod env;
 pub mod environment;
 pub mod file;
+#[cfg(feature = "google")]
+pub mod google;
 mod json;
 #[cfg(feature = "keyring")]
 pub mod keyring;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod memory;
+#[cfg(feature = "network")]
+mod network;
+#[cfg(feature = "onepassword")]
+pub mod onepassword;
 pub mod open;
 mod passphrase;
 pub mod registry;

@@ -14,6 +14,12 @@ pub const CONNECTORS: &[Connector] = &[
     crate::age_file::CONNECTOR,
     #[cfg(feature = "keyring")]
     crate::keyring::CONNECTOR,
+    #[cfg(feature = "kubernetes")]
+    crate::kubernetes::CONNECTOR,
+    #[cfg(feature = "google")]
+    crate::google::CONNECTOR,
+    #[cfg(feature = "onepassword")]
+    crate::onepassword::CONNECTOR,
 ];
 
 /// The connector with this ID. The prefix `secret-store.` of older configurations is read too.

@@ -7,6 +7,7 @@
 //! - [`supply`]: a store that has a value under every name and keeps none, for tests of memory and speed.
 //! - [`life`]: everything that happens to a store in production, at random, for as long as one likes.
 //! - [`secret_service`]: a private Secret Service for tests of keyrings.
+//! - `servers` (feature `servers`): servers of secret stores, and a proxy that injects faults.
 //! - [`ReferenceStore`]: a small correct store, for tests that need some store.
 //!
 //! # Proving a store of your own
@@ -47,6 +48,8 @@ pub mod faults;
 pub mod life;
 mod reference_store;
 pub mod secret_service;
+#[cfg(feature = "servers")]
+pub mod servers;
 pub mod supply;
 
 pub use reference_store::{ReferenceBacking, ReferenceFactory, ReferenceStore};
