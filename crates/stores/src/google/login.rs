@@ -1,0 +1,363 @@
+//! Who we are to Google, and the project that follows from it.
+//!
+//! The official library makes tokens and keeps them fresh. It is given its credentials here, and not left to find
+//! them, for it reads the process's own environment. What it does beyond our reach: its requests for tokens trust
+//! the system's certificates alone, and of federated identities it reads `AWS_*` and
+//! `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES` from the process. After a login is dropped, the task that refreshes
+//! its token ends the next time it wakes.
+
+use std::{
+    error::Error as StdError,
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use google_cloud_auth::{
+    credentials::{
+        CacheableResource, Credentials, external_account, impersonated, mds, service_account, user_account,
+    },
+    errors::CredentialsError,
+};
+use http::{Extensions, HeaderMap};
+use modelmesh_secrets::{
+    Error, ErrorKind, Result,
+    setting::{SettingValue, Settings},
+};
+use reqwest::Method;
+use rustls::crypto::{CryptoProvider, ring};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
+
+use super::place;
+use crate::{
+    blocking,
+    connector::OpenContext,
+    environment::{Environment, FixedEnvironment},
+    network::{Answer, Endpoint, Http},
+};
+
+/// Environment variables that Google's own tools read, too.
+mod variable {
+    pub(super) const CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+    /// The second is the older spelling.
+    pub(super) const PROJECT: [&str; 2] = ["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"];
+    pub(super) const QUOTA_PROJECT: &str = "GOOGLE_CLOUD_QUOTA_PROJECT";
+    pub(super) const METADATA_HOST: &str = "GCE_METADATA_HOST";
+    /// The folder of `gcloud`, where it is another than the usual one.
+    pub(super) const GCLOUD_FOLDER: &str = "CLOUDSDK_CONFIG";
+}
+
+/// The address of the metadata server, for which no resolver need be asked.
+const METADATA_SERVER: &str = "169.254.169.254";
+
+/// What `auth` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Auth {
+    ApplicationDefault,
+    ServiceAccount,
+    Anonymous,
+}
+
+/// Logs in when first asked to, and anew when what it has is refused.
+pub(super) struct Login {
+    auth: Auth,
+    /// The setting `credentials_file`.
+    file: Option<PathBuf>,
+    /// The setting `project`.
+    project: Option<String>,
+    context: OpenContext,
+    identity: Mutex<Option<Arc<OnceCell<Identity>>>>,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("auth", &self.auth)
+            .field("file", &self.file)
+            .field("project", &self.project)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A login: credentials, and the project.
+pub(super) struct Identity {
+    /// None for an anonymous one.
+    credentials: Option<Credentials>,
+    pub(super) project: String,
+}
+
+/// A login, shared by the calls that use it.
+pub(super) type Shared = Arc<OnceCell<Identity>>;
+
+/// Credentials as they are found.
+enum Found {
+    File(PathBuf),
+    MetadataServer,
+}
+
+impl Login {
+    /// Reads nothing yet.
+    pub(super) fn new(settings: &Settings, context: &OpenContext) -> Result<Self> {
+        let auth = match settings.text("auth") {
+            Some("service_account") => Auth::ServiceAccount,
+            Some("anonymous") => Auth::Anonymous,
+            _ => Auth::ApplicationDefault,
+        };
+        let file = settings.path("credentials_file").map(Path::to_owned);
+        let invalid = |what: &'static str| Error::new(ErrorKind::InvalidConfig, what);
+        if auth == Auth::Anonymous && file.is_some() {
+            return Err(invalid("'credentials_file' is of no use with 'auth: anonymous'"));
+        }
+        if auth == Auth::Anonymous && settings.text("endpoint").is_none() {
+            return Err(invalid("'auth: anonymous' needs an 'endpoint'")
+                .with_help("Google serves nobody without credentials; it is for emulators"));
+        }
+        let project = settings.text("project").map(str::to_owned);
+        project.as_deref().map_or(Ok(()), place::check_project)?;
+        Ok(Login { auth, file, project, context: context.clone(), identity: Mutex::default() })
+    }
+
+    /// The login that calls are made with. Whoever needs it first [makes](Login::ready) it; the others wait.
+    pub(super) fn current(&self) -> Shared {
+        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(identity.get_or_insert_default())
+    }
+
+    /// Drops a login that does not work. The next call makes a new one, and reads the credentials again: a key may
+    /// have been replaced on disk.
+    pub(super) fn forget(&self, refused: &Shared) {
+        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another call may have logged in anew meanwhile.
+        identity.take_if(|held| Arc::ptr_eq(held, refused));
+    }
+
+    /// Whether a new login can be another than the one before.
+    pub(super) fn can_log_in_anew(&self) -> bool {
+        self.auth != Auth::Anonymous
+    }
+
+    /// The identity behind `shared`, logged in.
+    pub(super) async fn ready<'s>(&self, shared: &'s Shared) -> Result<&'s Identity> {
+        shared.get_or_try_init(|| self.log_in()).await
+    }
+
+    async fn log_in(&self) -> Result<Identity> {
+        if self.auth == Auth::Anonymous {
+            let project = self.known_project().ok_or_else(no_project)?;
+            return Ok(Identity { credentials: None, project });
+        }
+        let known = self.known_project();
+        let (credentials, project) = match self.find()? {
+            Found::File(path) => {
+                let (credentials, of_file) = self.read(path).await?;
+                (credentials, known.or(of_file).ok_or_else(no_project)?)
+            }
+            Found::MetadataServer => {
+                let project = match known {
+                    Some(project) => project,
+                    None => self.project_of_machine().await?,
+                };
+                (self.machine()?, project)
+            }
+        };
+        place::check_project(&project)?;
+        Ok(Identity { credentials: Some(credentials), project })
+    }
+
+    /// Where credentials are: the order of Google's own tools, in
+    /// <https://cloud.google.com/docs/authentication/application-default-credentials>.
+    fn find(&self) -> Result<Found> {
+        let named = || self.variable(variable::CREDENTIALS).map(PathBuf::from);
+        if let Some(path) = self.file.clone().or_else(named) {
+            return Ok(Found::File(path));
+        }
+        if self.auth == Auth::ServiceAccount {
+            return Err(Error::new(ErrorKind::InvalidConfig, "'auth: service_account' needs a key file")
+                .with_help("name it in 'credentials_file' or GOOGLE_APPLICATION_CREDENTIALS"));
+        }
+        let of_gcloud = gcloud_folder(&*self.context.environment)
+            .map(|folder| folder.join("application_default_credentials.json"));
+        Ok(of_gcloud.filter(|path| path.exists()).map_or(Found::MetadataServer, Found::File))
+    }
+
+    /// The credentials of a file, and the project that it names.
+    async fn read(&self, path: PathBuf) -> Result<(Credentials, Option<String>)> {
+        let shown = path.display().to_string();
+        let failed = move |kind, what: &str| Error::new(kind, format!("{shown}: {what}"));
+        let text = blocking::run(move || Ok(fs::read(path).map(Zeroizing::new))).await?;
+        let text = text.map_err(|error| {
+            failed(ErrorKind::Io, &format!("cannot be read ({})", error.kind()))
+                .with_help("'gcloud auth application-default login' makes one for a person")
+        })?;
+        let invalid = |what: &str| failed(ErrorKind::InvalidConfig, what);
+        // The library takes a tree of JSON, whose strings it cannot wipe.
+        let json: Value = serde_json::from_slice(&text).map_err(|_| invalid("is not JSON"))?;
+        let kind = json.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if self.auth == Auth::ServiceAccount && kind != "service_account" {
+            return Err(invalid("is not the key of a service account")
+                .with_help("'auth: application_default' takes every kind of credentials"));
+        }
+        let project = json.get("project_id").and_then(Value::as_str).map(str::to_owned);
+        provide_cryptography();
+        // A key signs its own tokens: nobody is asked for them.
+        if kind != "service_account" {
+            check_certificates()?;
+        }
+        let quota_project = self.variable(variable::QUOTA_PROJECT);
+        macro_rules! build {
+            ($kind:ident) => {{
+                let builder = $kind::Builder::new(json);
+                match quota_project {
+                    Some(project) => builder.with_quota_project_id(project).build(),
+                    None => builder.build(),
+                }
+            }};
+        }
+        let credentials = match kind.as_str() {
+            "service_account" => build!(service_account),
+            "authorized_user" => build!(user_account),
+            "external_account" => build!(external_account),
+            "impersonated_service_account" => build!(impersonated),
+            _ => return Err(invalid("holds no kind of credentials that is known")),
+        };
+        // The library's own words quote what they cannot read.
+        let credentials = credentials.map_err(|_| invalid("is not complete"))?;
+        Ok((credentials, project))
+    }
+
+    /// The service account of the machine that this runs on.
+    fn machine(&self) -> Result<Credentials> {
+        provide_cryptography();
+        check_certificates()?;
+        let builder = mds::Builder::default();
+        let builder = match self.variable(variable::METADATA_HOST) {
+            Some(host) => builder.with_endpoint(format!("http://{host}")),
+            None => builder,
+        };
+        let builder = match self.variable(variable::QUOTA_PROJECT) {
+            Some(project) => builder.with_quota_project_id(project),
+            None => builder,
+        };
+        builder
+            .build()
+            .map_err(|_| Error::new(ErrorKind::InvalidConfig, "the metadata server cannot be asked"))
+    }
+
+    /// The project of the machine: <https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys>.
+    async fn project_of_machine(&self) -> Result<String> {
+        // The server answers on the machine's own link, over HTTP alone, and behind no proxy.
+        let settings = Settings::default().with("allow_http", SettingValue::Boolean(true));
+        let environment = Arc::new(FixedEnvironment::default());
+        let http = Http::open(&settings, &OpenContext { environment, ..self.context.clone() })?;
+        let host = self.variable(variable::METADATA_HOST).unwrap_or_else(|| METADATA_SERVER.to_owned());
+        let server = Endpoint::parse(variable::METADATA_HOST, &format!("http://{host}"), true)?;
+        let url = server.url(["computeMetadata", "v1", "project", "project-id"])?;
+        let answer = http.send(http.request(Method::GET, url).header("metadata-flavor", "Google")).await;
+        // Whoever answers without this header is not the metadata server.
+        let is_genuine = |answer: &Answer| {
+            answer.status.is_success() && answer.header("metadata-flavor") == Some("Google")
+        };
+        let answer = answer.map_err(|_| no_machine())?;
+        let text = str::from_utf8(&answer.body).ok().filter(|_| is_genuine(&answer));
+        text.map(|project| project.trim().to_owned()).ok_or_else(no_machine)
+    }
+
+    fn known_project(&self) -> Option<String> {
+        let of_environment = || variable::PROJECT.iter().find_map(|name| self.variable(name));
+        self.project.clone().or_else(of_environment)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        let value = self.context.environment.var(name)?.into_string().ok()?;
+        (!value.is_empty()).then_some(value)
+    }
+}
+
+impl Identity {
+    /// The headers that say who we are: a token, and the project whose quota is used.
+    ///
+    /// `Unavailable` if there is no answer where tokens are had, `StoreAuth` if none is given.
+    pub(super) async fn headers(&self) -> Result<HeaderMap> {
+        let Some(credentials) = self.credentials.clone() else {
+            return Ok(HeaderMap::new());
+        };
+        // In a task, for the library panics where the runtime on which the login was made has ended.
+        let headers = tokio::spawn(async move { credentials.headers(Extensions::new()).await }).await;
+        match headers {
+            Ok(Ok(CacheableResource::New { data, .. })) => Ok(data),
+            Ok(Err(error)) => Err(no_token(&error)),
+            Ok(Ok(CacheableResource::NotModified)) | Err(_) => {
+                Err(Error::new(ErrorKind::Unavailable, "the login ended before it gave a token"))
+            }
+        }
+    }
+}
+
+/// The error of a login without a token. What the library says is not shown: it holds the answer of whoever gives
+/// tokens.
+fn no_token(error: &CredentialsError) -> Error {
+    let causes = std::iter::successors(Some(error as &(dyn StdError + 'static)), |&cause| cause.source());
+    let status =
+        causes.filter_map(|cause| cause.downcast_ref::<reqwest::Error>()).find_map(reqwest::Error::status);
+    let status = status.map(|status| format!(" (HTTP {})", status.as_u16())).unwrap_or_default();
+    if error.is_transient() {
+        return Error::new(
+            ErrorKind::Unavailable,
+            format!("no token could be had from Google's login{status}"),
+        )
+        .with_help(
+            "check that it can be reached; outside Google Cloud, 'gcloud auth application-default login' or \
+             'credentials_file' give credentials",
+        );
+    }
+    Error::new(ErrorKind::StoreAuth, format!("no token is given for these credentials{status}"))
+        .with_help("log in again, or look whether the key or the account was disabled or deleted")
+}
+
+/// The library signs and connects with the process's default provider of cryptography, and panics without one. If
+/// the program has chosen none, it is the one that all stores use: the library's own would be a second one to build.
+fn provide_cryptography() {
+    if CryptoProvider::get_default().is_none() {
+        // It fails if another thread was faster, which is as good.
+        let _ = ring::default_provider().install_default();
+    }
+}
+
+/// The library's HTTP client panics where the system has no certificates, so that is found out before.
+fn check_certificates() -> Result<()> {
+    if reqwest::Client::builder().build().is_ok() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InvalidConfig,
+        "the system has no certificates by which to trust Google's login",
+    )
+    .with_help("install 'ca-certificates', or name a file of them in SSL_CERT_FILE"))
+}
+
+/// The folder in which `gcloud` keeps a person's login.
+fn gcloud_folder(environment: &dyn Environment) -> Option<PathBuf> {
+    let folder = |name: &str| environment.var(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let usual = || {
+        if cfg!(windows) {
+            Some(folder("APPDATA")?.join("gcloud"))
+        } else {
+            Some(folder("HOME")?.join(".config/gcloud"))
+        }
+    };
+    folder(variable::GCLOUD_FOLDER).or_else(usual)
+}
+
+fn no_project() -> Error {
+    Error::new(ErrorKind::InvalidConfig, "it is not known which project the secrets are in")
+        .with_help("set 'project', or the variable GOOGLE_CLOUD_PROJECT")
+}
+
+fn no_machine() -> Error {
+    Error::new(ErrorKind::Unavailable, "the metadata server does not tell the project of this machine").with_help(
+        "set 'project'; outside Google Cloud, 'gcloud auth application-default login' or 'credentials_file' give \
+         credentials",
+    )
+}

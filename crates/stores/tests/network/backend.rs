@@ -1,0 +1,135 @@
+//! What the tests that are the same for all network stores need of one.
+
+use std::sync::Arc;
+
+use modelmesh_secrets::{ErrorKind, SecretStoreConnector, config::Configuration, document::Format};
+use modelmesh_stores::{
+    environment::FixedEnvironment,
+    open::StoreSet,
+    registry::{OpenContext, catalogue},
+};
+use modelmesh_testkit::{
+    canary::Canary,
+    conformance::{BackendRules, Staged},
+};
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    /// `http://127.0.0.1:PORT` or `https://127.0.0.1:PORT`.
+    pub(crate) address: String,
+    /// The certificates, in PEM, that a client of an `https://` server must trust.
+    pub(crate) ca_cert: Option<String>,
+}
+
+/// A part of a server that no other test uses: a mount, a project, a namespace, a prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct Space(pub(crate) String);
+
+/// What a backend answers, in its own shape, when it refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The caller is known, and may not read this.
+    Denied,
+    /// There is no such secret.
+    NotFound,
+    /// Too many calls, with the status that this backend uses for it.
+    Throttled,
+    /// Too many calls, told with HTTP 400 (AWS), if this backend does that.
+    ThrottledWith400,
+    /// Too many calls, told with HTTP 403, if this backend does that.
+    ThrottledWith403,
+}
+
+/// An answer of a backend.
+#[derive(Clone, Debug)]
+pub(crate) struct Shaped {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: String,
+}
+
+/// A kind of store, with a server of its own.
+#[async_trait::async_trait]
+pub(crate) trait Backend: Send + Sync {
+    /// What tests are named after, such as `vault-kv2`.
+    fn label(&self) -> &'static str;
+
+    /// The server. The first call starts it.
+    async fn upstream(&self) -> Upstream;
+
+    /// Makes a part of the server's data that is empty, and that no other test uses.
+    async fn space(&self) -> Space;
+
+    /// The entry of a configuration, as a YAML flow mapping without its braces, for a store in `space` whose server is
+    /// reached at `address`: the upstream's own, or that of a proxy in front of it.
+    ///
+    /// `ca_cert`, the resolution parameters and `prefix` are not part of it: a test adds them.
+    fn entry(&self, address: &str, space: &Space) -> String;
+
+    /// The environment variables that a store of this entry reads.
+    fn environment(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// The credentials that the store uses: they may show nowhere.
+    fn canaries(&self) -> Vec<Canary>;
+
+    /// What the real backend answers to a read that it refuses so; none if it never does.
+    ///
+    /// A status, headers and a body as the vendor's documentation or the real server has them.
+    fn refusal(&self, refusal: Refusal) -> Option<Shaped>;
+
+    /// A store whose `get` of a secret fails with `kind`, if the real server can be made to: see
+    /// [`StoreFactory::staged`](modelmesh_testkit::conformance::StoreFactory::staged).
+    async fn staged(&self, kind: ErrorKind) -> Option<Staged> {
+        let _ = kind;
+        None
+    }
+
+    /// See [`StoreFactory::rules`](modelmesh_testkit::conformance::StoreFactory::rules).
+    fn rules(&self) -> BackendRules {
+        BackendRules::default()
+    }
+
+    /// See [`StoreFactory::exemptions`](modelmesh_testkit::conformance::StoreFactory::exemptions).
+    fn exemptions(&self) -> &[(&'static str, &'static str)] {
+        &[]
+    }
+}
+
+/// The configuration of one store, `s`: `entry`, and more settings, each `key: value`.
+pub(crate) fn configuration(entry: &str, more: &str) -> String {
+    let more = if more.is_empty() { String::new() } else { format!(", {more}") };
+    format!("secrets: {{ stores: {{ s: {{ {entry}{more} }} }} }}\n")
+}
+
+/// The stores of a configuration, with the environment of `backend`.
+pub(crate) fn stores(backend: &dyn Backend, configuration: &str) -> StoreSet {
+    let parsed =
+        Configuration::parse("modelmesh.yaml", ".".into(), configuration, Format::Yaml, &catalogue());
+    let parsed = parsed.unwrap_or_else(|report| panic!("{report}"));
+    let variables = backend.environment();
+    let pairs = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let environment = Arc::new(FixedEnvironment::new(pairs));
+    let context = OpenContext { environment, ..OpenContext::default() };
+    StoreSet::new(Arc::new(parsed), context).unwrap_or_else(|report| panic!("{report}"))
+}
+
+/// A store of `backend` in `space`, guarded and without a cache.
+pub(crate) async fn open(backend: &dyn Backend, space: &Space) -> Arc<dyn SecretStoreConnector> {
+    let upstream = backend.upstream().await;
+    open_at(backend, &upstream.address, space, "").await
+}
+
+/// As [`open`], at another address, with more settings.
+pub(crate) async fn open_at(
+    backend: &dyn Backend,
+    address: &str,
+    space: &Space,
+    more: &str,
+) -> Arc<dyn SecretStoreConnector> {
+    let text = configuration(&backend.entry(address, space), more);
+    let stores = stores(backend, &text).without_cache();
+    modelmesh_secrets::StoreSource::store(&stores, "s").await.unwrap_or_else(|error| panic!("{error:?}"))
+}

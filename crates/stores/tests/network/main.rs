@@ -1,0 +1,44 @@
+//! The network stores, against real servers and protocol servers.
+//!
+//! - [`backend`]: what the tests that are the same for all stores need of one; `backends/` has one file for each.
+//! - The tests that are the same for all: [`conformance`].
+//! - The tests of what is peculiar to a store have a file each.
+//!
+//! Its own `main`: servers are shared by all tests, are started by the first that needs them, and end with the
+//! last.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod backend;
+mod backends;
+mod conformance;
+mod google;
+mod onepassword;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let backends = backends::all();
+    let mut trials: Vec<Trial> = Vec::new();
+    for backend in &backends {
+        trials.push(conformance::trial(backend));
+    }
+    trials.extend(google::trials());
+    trials.extend(onepassword::trials());
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A test that awaits, on a runtime of its own.
+fn trial<F: Future<Output = ()>>(
+    name: impl Into<String>,
+    test: impl FnOnce() -> F + Send + 'static,
+) -> Trial {
+    Trial::test(name, move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        runtime.block_on(test());
+        Ok(())
+    })
+}

@@ -1,0 +1,138 @@
+//! The HTTP of the server: what is asked of which part of it.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::TcpListener,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::{
+    State,
+    login::Caller,
+    reply::{Outcome, Reply, invalid},
+};
+
+/// One request, taken apart.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    /// The path and the query, as they came.
+    pub(super) target: String,
+    pub(super) path: String,
+    pub(super) query: HashMap<String, String>,
+    pub(super) authorization: Option<String>,
+    /// Whether the header of clients of the metadata server is there.
+    pub(super) is_for_metadata: bool,
+    pub(super) body: Vec<u8>,
+}
+
+impl Asked {
+    /// The body as JSON; an empty one is an empty object.
+    pub(super) fn json(&self) -> Outcome {
+        if self.body.is_empty() {
+            return Ok(serde_json::json!({}));
+        }
+        serde_json::from_slice(&self.body).map_err(|_| invalid("Invalid JSON payload received."))
+    }
+
+    /// A parameter; none if it is empty, as Google's JSON has it.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// Serves until `stopped`.
+pub(super) fn serve(listener: TcpListener, state: &Arc<Mutex<State>>, stopped: oneshot::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        listener.set_nonblocking(true).expect("a socket of ours");
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a socket of ours");
+        let accept = async {
+            while let Ok((stream, _)) = listener.accept().await {
+                let state = Arc::clone(state);
+                let service = service_fn(move |request| answer(Arc::clone(&state), request));
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        };
+        tokio::select! {
+            () = accept => {}
+            _ = stopped => {}
+        }
+    });
+}
+
+async fn answer(
+    state: Arc<Mutex<State>>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let asked = Asked {
+        target: head.uri.to_string(),
+        path: head.uri.path().to_owned(),
+        query: parameters(head.uri.query().unwrap_or_default()),
+        authorization: text("authorization"),
+        is_for_metadata: text("metadata-flavor").as_deref() == Some("Google"),
+        method: head.method,
+        body: body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default(),
+    };
+    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(if let Some(key) = asked.path.strip_prefix("/computeMetadata/v1/") {
+        state.logins.metadata(&asked, key)
+    } else if asked.path == "/token" {
+        json_response(state.logins.give(&asked))
+    } else {
+        json_response(state.api(&asked))
+    })
+}
+
+impl State {
+    fn api(&mut self, asked: &Asked) -> Outcome {
+        let caller: Caller = self.logins.caller(asked)?;
+        let fields = asked.parameter("fields").map(str::to_owned);
+        let answer = self.projects.answer(asked, &caller)?;
+        Ok(fields.map_or_else(|| answer.clone(), |fields| partial(&answer, &fields)))
+    }
+}
+
+fn json_response(outcome: Outcome) -> Response<Full<Bytes>> {
+    let Reply { status, body } =
+        outcome.map_or_else(|error| error, |body| Reply { status: StatusCode::OK, body });
+    let mut response = Response::new(Full::from(body.to_string()));
+    *response.status_mut() = status;
+    let kind = http::HeaderValue::from_static("application/json; charset=UTF-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// The parameters of a query, or of a form.
+pub(super) fn parameters(text: &str) -> HashMap<String, String> {
+    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+/// The parts of `value` that `fields` names: `a/b,c`.
+/// <https://cloud.google.com/apis/docs/system-parameters>
+fn partial(value: &Value, fields: &str) -> Value {
+    fields.split(',').fold(Value::Object(serde_json::Map::new()), |mut chosen, path| {
+        choose(value, path, &mut chosen);
+        chosen
+    })
+}
+
+fn choose(value: &Value, path: &str, chosen: &mut Value) {
+    let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let Some(part) = value.get(first) else { return };
+    chosen[first] = match (part, rest) {
+        (Value::Array(items), Some(rest)) => items.iter().map(|item| partial(item, rest)).collect(),
+        (part, Some(rest)) => partial(part, rest),
+        (part, None) => part.clone(),
+    };
+}
