@@ -109,6 +109,9 @@ impl BaseSecretStore {
     }
 
     /// As [`get`](BaseSecretStore::get), for code without an executor: blocks this thread while it waits.
+    ///
+    /// Fails with `Unsupported` where that thread is the engine's own, and the cache has no answer: in a subscriber of
+    /// events, or a hook. The value is fetched meanwhile.
     pub fn get_blocking(&self, name: &SecretName) -> Result<SecretValue> {
         self.named(self.engine.get_blocking(name, None))
     }

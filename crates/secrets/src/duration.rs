@@ -60,6 +60,12 @@ pub fn format(duration: Duration) -> String {
     text
 }
 
+/// The part `share` (0 to 1) of a duration.
+pub(crate) fn share(whole: Duration, share: f64) -> Duration {
+    // What is near the end of time rounds to after it, and no number is no part.
+    Duration::try_from_secs_f64(whole.as_secs_f64() * share).map_or(whole, |part| part.min(whole))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@
 //! serves every store of the process: it waits for sockets and clocks; blocking work belongs in
 //! [`tokio::task::spawn_blocking`], which stores use themselves.
 
-use std::{future::Future, sync::OnceLock, thread, time::Duration};
+use std::{cell::Cell, future::Future, sync::OnceLock, thread, time::Duration};
 
 use tokio::{
     runtime::{Builder, Handle},
@@ -24,6 +24,15 @@ pub(crate) fn sleep(duration: Duration) -> Sleep {
     tokio::time::sleep(duration)
 }
 
+thread_local! {
+    static IS_HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is the background thread: who blocks it waits for ever for what it is to do.
+pub(crate) fn is_here() -> bool {
+    IS_HERE.get()
+}
+
 fn handle() -> &'static Handle {
     static HANDLE: OnceLock<Handle> = OnceLock::new();
     HANDLE.get_or_init(|| {
@@ -34,7 +43,10 @@ fn handle() -> &'static Handle {
         let handle = runtime.handle().clone();
         thread::Builder::new()
             .name("modelmesh-secrets".into())
-            .spawn(move || runtime.block_on(std::future::pending::<()>()))
+            .spawn(move || {
+                IS_HERE.set(true);
+                runtime.block_on(std::future::pending::<()>());
+            })
             .expect("the system can start a thread");
         handle
     })

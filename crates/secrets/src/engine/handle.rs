@@ -169,14 +169,15 @@ impl Engine {
             }
         };
         let answer = seat.wait().await;
-        let verdict = self
-            .with_table(|table, now, view| table.refused_still(&key, reported, answer.is_ok(), now, view));
+        let asked = answer.as_ref().map(|_| ()).map_err(Clone::clone);
+        let verdict =
+            self.with_table(|table, now, view| table.refused_still(&key, reported, &asked, now, view));
         match (verdict, answer) {
             // Nothing is held to compare with: a store without a cache, or a name that was just written.
             (Verdict::Unchanged, Ok(value)) if value.version() != Some(reported) => {
                 AuthFailure::Rotated(value)
             }
-            (verdict, answer) => settled(verdict, answer.map(|_| ())),
+            (verdict, _) => settled(verdict, asked),
         }
     }
 }
@@ -186,6 +187,8 @@ fn settled(verdict: Verdict, asked: Result<()>) -> AuthFailure {
         (Verdict::Rotated(value), _) => AuthFailure::Rotated(value),
         (Verdict::FellBack(value), _) => AuthFailure::FellBack(value),
         (Verdict::Unchanged | Verdict::Ask, Ok(())) => AuthFailure::Unchanged,
-        (Verdict::Unchanged | Verdict::Ask, Err(error)) => AuthFailure::Unavailable(error),
+        (Verdict::Unavailable(error), _) | (Verdict::Unchanged | Verdict::Ask, Err(error)) => {
+            AuthFailure::Unavailable(error)
+        }
     }
 }

@@ -164,6 +164,12 @@ impl Engine {
         let key = question.key();
         match self.ask(question, &key)? {
             Asked::Here(answer) => answer,
+            Asked::Wait(_) if background::is_here() => Err(Error::new(
+                ErrorKind::Unsupported,
+                "the engine's own thread cannot wait for what it is to fetch",
+            )
+            .with_name(name)
+            .with_help("in a hook or a subscriber of events, ask in a task or a thread of your own")),
             Asked::Wait(seat) => self.or_stale(&key, seat.wait_blocking()),
         }
     }

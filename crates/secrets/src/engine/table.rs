@@ -21,8 +21,8 @@ use super::{
     view::{Answer, Key, View},
 };
 use crate::{
-    ResolutionPolicy, Result, SecretName, SecretValue, Version, clock::Moment, observe::EventKind,
-    observe::metrics::Census,
+    ResolutionPolicy, Result, SecretName, SecretValue, Version, clock::Moment, duration::share,
+    observe::EventKind, observe::metrics::Census,
 };
 
 /// How many timers are looked at to fill up one batch.
@@ -210,7 +210,7 @@ impl Table {
     /// one call.
     fn fill_up(&mut self, flight: &Arc<Flight>, keys: &mut Vec<Key>, now: Moment, view: &View) {
         let policy = &self.rules.policy;
-        let soon = now.later(policy.cache_ttl.mul_f64(policy.ttl_jitter.clamp(0.0, 1.0)));
+        let soon = now.later(share(policy.cache_ttl, policy.ttl_jitter.clamp(0.0, 1.0)));
         let mut later = Vec::new();
         while keys.len() < self.rules.batch
             && later.len() < MOST_PASSED_OVER
@@ -263,17 +263,17 @@ impl Table {
         refusal
     }
 
-    /// As [`refused`](Table::refused), after the store was asked once more, and `answered` or could not.
+    /// As [`refused`](Table::refused), after the store was `asked` once more.
     pub(super) fn refused_still(
         &mut self,
         key: &Key,
         version: &Version,
-        answered: bool,
+        asked: &Result<()>,
         now: Moment,
         view: &View,
     ) -> Verdict {
         let mut verdict = Verdict::Unchanged;
-        self.with(key, now, view, |entry, turn| verdict = entry.refused_still(version, answered, turn));
+        self.with(key, now, view, |entry, turn| verdict = entry.refused_still(version, asked, turn));
         verdict
     }
 

@@ -21,6 +21,8 @@ struct Scripted {
     answer: Mutex<Answering>,
     revision: AtomicU64,
     watch: bool,
+    /// Whether it never says if it changed.
+    hangs: bool,
 }
 
 impl fmt::Debug for Scripted {
@@ -37,6 +39,7 @@ impl Scripted {
             answer: Mutex::new(Box::new(answer)),
             revision: AtomicU64::new(1),
             watch: false,
+            hangs: false,
         })
     }
 
@@ -100,6 +103,9 @@ impl SecretStoreConnector for Scripted {
     }
 
     async fn revision(&self) -> Result<Option<u64>> {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
         Ok(Some(self.revision.load(Ordering::SeqCst)))
     }
 }
@@ -441,4 +447,87 @@ fn an_engine_that_nobody_holds_goes_away() {
     drop(store);
     clock.advance(seconds(1));
     eventually("the end", || Arc::strong_count(&scripted) == 1);
+}
+
+#[test]
+fn a_store_that_never_says_whether_it_changed_is_asked_for_values_all_the_same() {
+    let mut scripted = Arc::into_inner(Scripted::counting()).unwrap();
+    (scripted.watch, scripted.hangs) = (true, true);
+    let (store, clock) = store_over(&Arc::new(scripted), no_jitter());
+    let caller = thread::spawn(move || get(&store, "k"));
+    eventually("the answer", || {
+        clock.advance(seconds(1));
+        caller.is_finished()
+    });
+    assert_eq!(caller.join().unwrap(), "1");
+}
+
+#[test]
+fn durations_near_the_end_of_time_are_no_overflow() {
+    for (ttl_jitter, refresh_ahead) in [(0.0, 0.8), (1.0, 0.8), (0.5, 1.0), (0.0, 0.0), (f64::NAN, f64::NAN)]
+    {
+        let scripted = Scripted::counting();
+        let forever = Duration::MAX;
+        let policy = ResolutionPolicy {
+            cache_ttl: forever,
+            max_stale: forever,
+            negative_ttl: forever,
+            min_refresh_interval: forever,
+            previous_retain: forever,
+            ttl_jitter,
+            refresh_ahead,
+            ..no_jitter()
+        };
+        let (store, clock) = store_over(&scripted, policy);
+        assert_eq!(get(&store, "k"), "1");
+        clock.advance(seconds(1));
+        assert_eq!(runtime().block_on(store.refresh(&name("k"))).unwrap().expose(), "2");
+        let failure = runtime().block_on(store.report_auth_failure(&name("k"), &2.into()));
+        assert!(failure.value().is_some(), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_refused_value_whose_store_cannot_answer_is_asked_for_once_an_interval() {
+    for kind in [ErrorKind::Locked, ErrorKind::StoreAuth, ErrorKind::Unavailable, ErrorKind::Denied] {
+        let scripted =
+            Scripted::new(
+                move |_, call| {
+                    if call == 1 { Ok("v".into()) } else { Err(Error::new(kind, "as told")) }
+                },
+            );
+        let (store, clock) = store_over(&scripted, no_jitter());
+        get(&store, "k");
+        let report = || match runtime().block_on(store.report_auth_failure(&name("k"), &1.into())) {
+            AuthFailure::Unavailable(error) => error.kind(),
+            other => panic!("{other:?}"),
+        };
+        for _ in 0..10 {
+            assert_eq!(report(), kind);
+        }
+        assert_eq!(scripted.calls(), 2, "{kind}");
+        clock.advance(seconds(5));
+        let calls = scripted.calls();
+        assert_eq!(report(), kind);
+        assert!(scripted.calls() > calls, "{kind}: the interval is over");
+    }
+}
+
+#[test]
+fn a_subscriber_that_waits_for_the_thread_it_is_on_gets_an_error() {
+    let scripted = Scripted::counting();
+    let (clock, observer) = (ManualClock::new(), Observer::new());
+    let connector = Arc::clone(&scripted) as Arc<dyn SecretStoreConnector>;
+    let store = BaseSecretStore::builder(connector).clock(clock).observer(&observer).build();
+    let (asking, told) = (store.clone(), Arc::new(Mutex::new(Vec::new())));
+    let telling = Arc::clone(&told);
+    let _subscription = observer.subscribe(move |_| {
+        let answer = asking.get_blocking(&name("other")).map(|value| value.expose().to_owned());
+        telling.lock().unwrap().push(answer.map_err(|error| error.kind()));
+    });
+    let caller = thread::spawn(move || get(&store, "k"));
+    eventually("the answer", || caller.is_finished() && told.lock().unwrap().len() == 2);
+    let told = told.lock().unwrap();
+    assert_eq!(told[0], Err(ErrorKind::Unsupported));
+    assert_eq!(told[1].as_deref(), Ok("2"), "it was asked for meanwhile");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Retry;
+use crate::{Retry, duration::share};
 
 /// The pause after `failed` calls: full jitter, for callers that failed together must not come back together.
 ///
@@ -10,12 +10,6 @@ use crate::Retry;
 pub(super) fn pause(retry: &Retry, failed: u32, retry_after: Option<Duration>, draw: f64) -> Duration {
     let doubled = retry.base.saturating_mul(2_u32.saturating_pow(failed.saturating_sub(1)));
     share(doubled.min(retry.max), draw).max(retry_after.unwrap_or_default())
-}
-
-/// The part `share` (0 to 1) of a duration.
-pub(super) fn share(whole: Duration, share: f64) -> Duration {
-    // What is near the end of time rounds to after it.
-    Duration::try_from_secs_f64(whole.as_secs_f64() * share).map_or(whole, |part| part.min(whole))
 }
 
 #[cfg(test)]

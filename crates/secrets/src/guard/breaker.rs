@@ -9,8 +9,7 @@
 
 use std::time::Duration;
 
-use super::backoff::share;
-use crate::{Breaker as Policy, clock::Moment};
+use crate::{Breaker as Policy, clock::Moment, duration::share};
 
 /// How much longer than told a breaker stays open at the most, so that the probes of a fleet are spread.
 const SPREAD: f64 = 0.2;

@@ -277,8 +277,13 @@ impl SecretStoreConnector for GuardedStore {
         .await
     }
 
-    /// Neither limited nor told of: it is cheap, and asked once a second.
+    /// Told to nobody, and without a permit: it is cheap, and asked once a second. But a fetch may wait for it, so its
+    /// time is limited.
     async fn revision(&self) -> Result<Option<u64>> {
-        self.inner.revision().await
+        tokio::select! {
+            biased;
+            revision = self.inner.revision() => revision,
+            () = self.gate.clock.sleep(self.fetch_timeout) => Err(retry::timed_out(self.fetch_timeout)),
+        }
     }
 }

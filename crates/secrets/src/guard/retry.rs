@@ -101,7 +101,7 @@ impl Gate {
     }
 }
 
-fn timed_out(limit: Duration) -> Error {
+pub(super) fn timed_out(limit: Duration) -> Error {
     let limit = crate::duration::format(limit);
     Error::new(ErrorKind::Unavailable, format!("the store did not answer within {limit}"))
         .with_help("'fetch_timeout' is the longest a fetch may take")

@@ -60,9 +60,10 @@ impl Observer {
     /// Calls `subscriber` for each event from now on, until the subscription is dropped.
     ///
     /// - Events of one secret come in the order in which they happened, and events one at a time.
-    /// - It runs on a thread of the engine or of a caller, outside every lock: it may ask, activate, subscribe
-    ///   and end its own subscription. It should be quick, for everyone else is told after it, and what happens
-    ///   meanwhile waits in memory.
+    /// - It runs on a thread of the engine or of a caller, outside every lock: it may subscribe, end its own
+    ///   subscription, and start a task that asks or activates. It must not wait for one: fetches and timers run on
+    ///   the engine's thread too. It should be quick, for everyone else is told after it, and what happens meanwhile
+    ///   waits in memory.
     /// - An event that it causes is told after the one it was told.
     /// - One that panics is logged, and hinders no other.
     pub fn subscribe(&self, subscriber: impl Fn(&Event) + Send + Sync + 'static) -> Subscription {

@@ -8,7 +8,9 @@ use super::{
     super::view::Answer, Entry, Held, LONGEST_PAUSE, Phase, SHORTEST_PAUSE, State, Trouble, Turn,
     pause_after, version_of,
 };
-use crate::{Error, ErrorKind, ResolutionPolicy, Result, SecretValue, Version, observe::EventKind};
+use crate::{
+    Error, ErrorKind, ResolutionPolicy, Result, SecretValue, Version, duration::share, observe::EventKind,
+};
 
 /// The longest `Retry-After` of a store that a refresh heeds: a nonsense one must not keep a name from being asked
 /// for ever.
@@ -95,6 +97,7 @@ impl Entry {
                     self.retain(old, arrival.wall, turn);
                 } else {
                     new.is_refused = old.is_refused;
+                    self.store_can_say();
                     if old.is_superseded {
                         // It was replaced, and the store still has it: a replica that lags behind, or no change.
                         self.plan_second_looks();
@@ -102,6 +105,7 @@ impl Entry {
                 }
             }
             _ if is_kept => turn.tell(EventKind::Resolved { version: version_of(value) }),
+            State::Forgotten { .. } => turn.tell(EventKind::Expired),
             _ => {}
         }
         if !is_kept {
@@ -115,12 +119,12 @@ impl Entry {
         self.state = State::Held(new);
         turn.publish(self.previous_served().unwrap_or(value));
         self.refresh_at = match turn.policy.refresh_ahead {
-            share if share < 1.0 => {
+            ahead if ahead < 1.0 => {
                 // Towards a value's own end, the share of what is left would be asked for ever more often. A TTL
                 // that is short by itself is meant so.
-                let meant = share.max(0.1) * (1.0 - turn.policy.ttl_jitter).max(0.1);
-                let shortest = SHORTEST_PAUSE.min(turn.policy.cache_ttl.mul_f64(meant));
-                Some(turn.now.later(fresh_for.mul_f64(share.max(0.0)).max(shortest)))
+                let meant = ahead.max(0.1) * (1.0 - turn.policy.ttl_jitter).max(0.1);
+                let shortest = SHORTEST_PAUSE.min(share(turn.policy.cache_ttl, meant));
+                Some(turn.now.later(share(fresh_for, ahead.max(0.0)).max(shortest)))
             }
             _ => None,
         };
@@ -160,7 +164,7 @@ impl Entry {
             self.insists = true;
             turn.policy.min_refresh_interval
         } else {
-            pause_after(trouble.failures, turn.policy).mul_f64(1.0 - turn.draw / 2.0)
+            share(pause_after(trouble.failures, turn.policy), 1.0 - turn.draw / 2.0)
         };
         let pause = pause.max(error.retry_after().unwrap_or_default().min(LONGEST_RETRY_AFTER));
         self.refresh_at = Some(turn.now.later(pause));
@@ -176,7 +180,7 @@ impl Entry {
 
     /// The store says that there is no such value: nothing of it is served any more.
     fn refuse(&mut self, error: &Error, turn: &mut Turn<'_>) {
-        if self.held().is_some() {
+        if self.held().is_some() || matches!(self.state, State::Forgotten { .. }) {
             turn.tell(EventKind::Revoked { reason: error.kind() });
         }
         self.wipe(turn);
@@ -218,5 +222,5 @@ pub(super) fn own_end(value: &SecretValue, wall: Timestamp) -> Option<Duration> 
 
 /// `ttl` less up to the share `jitter` of it: only ever earlier, for the TTL is a promise.
 fn shortened(ttl: Duration, jitter: f64, draw: f64) -> Duration {
-    ttl.mul_f64((1.0 - jitter * draw).clamp(0.0, 1.0))
+    share(ttl, (1.0 - jitter * draw).clamp(0.0, 1.0))
 }

@@ -55,6 +55,10 @@ pub(super) struct Entry {
 enum State {
     #[default]
     Empty,
+    /// The value was forgotten while somebody held the name: what was made of it is in use until then.
+    Forgotten {
+        dead: Moment,
+    },
     Held(Held),
     /// The store says that there is no such value; remembered until then.
     Refused {
@@ -131,7 +135,7 @@ impl Turn<'_> {
 
 impl Entry {
     pub(super) fn is_empty(&self) -> bool {
-        matches!(self.state, State::Empty)
+        matches!(self.state, State::Empty | State::Forgotten { .. })
     }
 
     /// Whether a refresh that was wanted some time ago is still worth a call.
@@ -146,7 +150,7 @@ impl Entry {
 
     pub(super) fn standing(&self) -> Standing {
         match &self.state {
-            State::Empty => Standing::Empty,
+            State::Empty | State::Forgotten { .. } => Standing::Empty,
             State::Refused { .. } => Standing::Refused,
             State::Held(held) => match held.phase {
                 Phase::Fresh => Standing::Fresh,
@@ -198,6 +202,7 @@ impl Entry {
     pub(super) fn due(&self) -> Option<Moment> {
         let state = match &self.state {
             State::Empty => None,
+            State::Forgotten { dead } => Some(*dead),
             State::Refused { until } => Some(*until),
             State::Held(held) if held.phase == Phase::Fresh => Some(held.fresh_until.min(held.dead)),
             State::Held(held) => Some(held.dead),
@@ -248,9 +253,15 @@ impl Entry {
 
     /// Wipes the value when it may not be served any more, whatever happens.
     fn end_life(&mut self, turn: &mut Turn<'_>) {
-        let Some(held) = self.held().filter(|held| held.dead <= turn.now) else { return };
-        let is_missed = held.phase != Phase::Lapsed || self.pins > 0 || held.value.expires_at().is_some();
-        if is_missed && !held.is_superseded {
+        let is_missed = match &self.state {
+            State::Forgotten { dead } if *dead <= turn.now => true,
+            State::Held(held) if held.dead <= turn.now => {
+                let is_served = held.phase != Phase::Lapsed || held.value.expires_at().is_some();
+                self.pins > 0 || (is_served && !held.is_superseded)
+            }
+            _ => return,
+        };
+        if is_missed {
             turn.tell(EventKind::Expired);
         }
         self.wipe(turn);
@@ -363,20 +374,28 @@ impl Entry {
         }
     }
 
-    /// Forgets everything but who holds the name.
+    /// Forgets everything but who holds the name, and until when what they have of it may be in use.
     pub(super) fn forget(&mut self, turn: &Turn<'_>) {
+        let dead = match &self.state {
+            State::Held(held) => Some(held.dead),
+            State::Forgotten { dead } => Some(*dead),
+            State::Empty | State::Refused { .. } => None,
+        };
         self.seat = None;
         self.trouble = None;
         self.insists = false;
         self.refresh_at = None;
         self.wipe(turn);
+        if let Some(dead) = dead.filter(|_| self.pins > 0) {
+            self.state = State::Forgotten { dead };
+        }
         self.refresh_if_pinned(turn.now);
     }
 
     /// One who held the name holds it no more.
     pub(super) fn unpin(&mut self, turn: &Turn<'_>) {
         self.pins -= 1;
-        if self.pins == 0 && !turn.policy.cache_enabled {
+        if self.pins == 0 && (!turn.policy.cache_enabled || self.is_empty()) {
             self.wipe(turn);
         }
         self.end_trouble_if_free();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Entry, Held, Phase, State, Turn, arrival::own_end, is_version, pause_after, version_of};
-use crate::{ResolutionPolicy, SecretValue, Version, clock::Moment, observe::EventKind};
+use crate::{Error, ResolutionPolicy, Result, SecretValue, Version, clock::Moment, observe::EventKind};
 
 /// How often a value that was refused, and that the store still calls current, is asked for again before its
 /// TTL: a replica of the store may lag behind.
@@ -17,6 +17,8 @@ pub(super) struct Rotation {
     previous: Option<Previous>,
     /// The version that was refused although the store said it is current, and when the store said so.
     confirmed: Option<(Version, Moment)>,
+    /// The version that was refused while the store could not be asked, when that was, and why.
+    in_vain: Option<(Version, Moment, Error)>,
     second_looks: u32,
 }
 
@@ -36,6 +38,8 @@ pub(in crate::engine) enum Verdict {
     FellBack(SecretValue),
     /// The store was asked just now, and has nothing else.
     Unchanged,
+    /// The store was asked just now, and could not answer.
+    Unavailable(Error),
     /// The store is to be asked.
     Ask,
 }
@@ -53,6 +57,7 @@ impl Entry {
     pub(super) fn retain(&mut self, old: Held, wall: Timestamp, turn: &Turn<'_>) {
         let rotation = self.rotation.get_or_insert_default();
         rotation.confirmed = None;
+        rotation.in_vain = None;
         rotation.second_looks = 0;
         if old.is_refused {
             // It can stand in for nothing; what stood in for it may do so for its successor.
@@ -88,22 +93,28 @@ impl Entry {
         if let Some(previous) = self.previous_served() {
             return Verdict::FellBack(previous.clone());
         }
-        let confirmed = self.rotation.as_ref().and_then(|rotation| rotation.confirmed.as_ref());
-        match confirmed {
-            Some((confirmed, at))
-                if confirmed == version && turn.now.since(*at) < turn.policy.min_refresh_interval =>
-            {
-                self.fall_back(turn).map_or(Verdict::Unchanged, Verdict::FellBack)
-            }
-            _ => Verdict::Ask,
-        }
+        self.asked_just_now(version, turn)
+            .map_or(Verdict::Ask, |said| self.fall_back(turn).map_or(said, Verdict::FellBack))
     }
 
-    /// As [`refused`](Entry::refused), after the store was asked once more, and `answered` or could not.
+    /// What the store said when it was last asked because of this version, if that may count still.
+    fn asked_just_now(&self, version: &Version, turn: &Turn<'_>) -> Option<Verdict> {
+        let rotation = self.rotation.as_ref()?;
+        let counts = |refused: &Version, at: Moment| {
+            refused == version && turn.now.since(at) < turn.policy.min_refresh_interval
+        };
+        let unchanged = rotation.confirmed.as_ref().filter(|(refused, at)| counts(refused, *at));
+        let in_vain = rotation.in_vain.as_ref().filter(|(refused, at, _)| counts(refused, *at));
+        unchanged
+            .map(|_| Verdict::Unchanged)
+            .or_else(|| in_vain.map(|(.., error)| Verdict::Unavailable(error.clone())))
+    }
+
+    /// As [`refused`](Entry::refused), after the store was `asked` once more.
     pub(in crate::engine) fn refused_still(
         &mut self,
         version: &Version,
-        answered: bool,
+        asked: &Result<()>,
         turn: &mut Turn<'_>,
     ) -> Verdict {
         let Some(held) = self.held_mut() else { return Verdict::Unchanged };
@@ -113,8 +124,9 @@ impl Entry {
         if !is_current {
             return Verdict::Rotated(served.clone());
         }
-        if answered {
-            let rotation = self.rotation.get_or_insert_default();
+        let rotation = self.rotation.get_or_insert_default();
+        rotation.in_vain = asked.as_ref().err().map(|error| (version.clone(), turn.now, error.clone()));
+        if asked.is_ok() {
             let confirmed = rotation.confirmed.replace((version.clone(), turn.now));
             if confirmed.is_none_or(|(confirmed, _)| confirmed != *version) {
                 rotation.second_looks = SECOND_LOOKS;
@@ -122,6 +134,13 @@ impl Entry {
             self.look_again(turn.now, turn.policy);
         }
         self.fall_back(turn).map_or(Verdict::Unchanged, Verdict::FellBack)
+    }
+
+    /// The store has answered: what it could not say after a refusal is worth a question again.
+    pub(super) fn store_can_say(&mut self) {
+        if let Some(rotation) = &mut self.rotation {
+            rotation.in_vain = None;
+        }
     }
 
     /// Plans to look at a value again and again, sooner than its refreshes would.

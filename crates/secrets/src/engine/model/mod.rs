@@ -147,16 +147,18 @@ impl Model {
             Op::Write(at, end) => self.write(at % 3, end),
             Op::Forget(at) => {
                 self.table.forget(&name(at), self.now, &self.view);
+                let policy = self.policy();
                 for key in keys_of(at) {
                     self.past(&key).kept = None;
-                    self.past(&key).forget();
+                    self.past(&key).forget_by_hand(&policy);
                 }
             }
             Op::Clear => {
                 self.table.clear(self.now, &self.view);
+                let policy = self.policy();
                 for past in self.past.values_mut() {
                     past.kept = None;
-                    past.forget();
+                    past.forget_by_hand(&policy);
                 }
             }
             Op::LookAnew => self.look_anew(),
@@ -208,13 +210,20 @@ impl Model {
             let was_superseded = past.was_written();
             let own_end = past.given().and_then(|(_, _, given)| given.ends);
             let (is_pinned, was_in_trouble) = (past.pins > 0, past.is_in_trouble());
+            let owed = past.owed;
             let has_ended = past.pass(now, self.table.value(key).is_some(), &policy);
             let told = self
                 .events
                 .iter()
                 .filter(|(other, kind)| other == key && matches!(kind, EventKind::Expired))
                 .count();
-            let is_missed = has_ended && !was_superseded && (is_pinned || own_end.is_some());
+            if let Some((first, last)) = owed {
+                assert!(told == 1 || now < last, "{key:?} was forgotten and ended, and nobody was told");
+                assert!(told == 0 || now >= first, "{key:?} was forgotten, and is said to have ended");
+                past.owed = owed.filter(|_| told == 0);
+                continue;
+            }
+            let is_missed = has_ended && (is_pinned || (!was_superseded && own_end.is_some()));
             let may_be_missed = has_ended && (is_missed || was_in_trouble);
             assert!(told >= usize::from(is_missed), "{key:?} ended, and nobody was told");
             assert!(told <= usize::from(may_be_missed), "{key:?} is said to have ended");
@@ -299,6 +308,7 @@ impl Model {
         past.pins -= 1;
         if past.pins == 0 {
             past.note(now, What::Unpinned);
+            past.owed = None;
             if !is_cached {
                 past.forget();
             }
@@ -403,8 +413,10 @@ impl Model {
             .collect();
         assert_eq!(told, expected, "events");
         self.note_evictions();
-        let answered: BTreeMap<Key, bool> =
-            answers.iter().map(|(key, answer)| (key.clone(), answer.is_ok())).collect();
+        let answered: BTreeMap<Key, Result<()>> = answers
+            .iter()
+            .map(|(key, answer)| (key.clone(), answer.as_ref().map(|_| ()).map_err(Error::clone)))
+            .collect();
         flight.land(answers.into_iter().map(|(_, answer)| answer).collect());
         drop(flight);
         self.hear_reports(&answered);
@@ -424,6 +436,7 @@ impl Model {
         let given_now = answer.as_ref().map(as_given);
         let past = self.past.get_mut(key).unwrap();
         let held = past.given().map(|(_, _, given)| given.clone());
+        let is_owed = past.owed.is_some();
         let mut tell = |kind: &'static str| expected.push((key.clone(), kind));
         let number = |version: &Version| version.as_str().parse::<u64>().ok();
         let is_lower = |sent: &Given| {
@@ -445,7 +458,9 @@ impl Model {
                 if held.is_some() && past.is_in_trouble() {
                     tell("recovered");
                 }
+                past.owed = None;
                 match (held.is_some(), is_kept) {
+                    (false, false) if is_owed => tell("expired"),
                     (true, false) => tell("expired"),
                     (true, true) if is_other => tell("rotated"),
                     (false, true) => tell("resolved"),
@@ -468,9 +483,10 @@ impl Model {
         let is_confirmed =
             is_denied && past.denied.is_some_and(|first| now.since(first) >= policy.min_refresh_interval);
         if is_confirmed || matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Disabled) {
-            if held.is_some() {
+            if held.is_some() || is_owed {
                 tell("revoked");
             }
+            past.owed = None;
             past.forget();
             if policy.cache_enabled && !policy.negative_ttl.is_zero() {
                 past.note(now, What::Gone);
@@ -559,10 +575,13 @@ impl Model {
         let flight = Flight::new(Purpose::Force);
         match self.table.refused(key, &version, &flight, now, &self.view) {
             Refusal::Settled(verdict) => {
-                if let Verdict::Unchanged = verdict {
-                    let within = self.setting.policy.min_refresh_interval;
-                    assert!(self.past(key).was_confirmed(&version, now, within), "{key:?} was not asked");
-                }
+                let within = self.setting.policy.min_refresh_interval;
+                let was_asked = match verdict {
+                    Verdict::Unchanged => self.past(key).was_confirmed(&version, now, within),
+                    Verdict::Unavailable(_) => self.past(key).was_asked_in_vain(&version, now, within),
+                    _ => true,
+                };
+                assert!(was_asked, "{key:?} was not asked");
                 self.judge(key, &version, &verdict);
             }
             Refusal::Join(seat) => {
@@ -578,7 +597,7 @@ impl Model {
     }
 
     /// Those whose value was refused hear what came of it.
-    fn hear_reports(&mut self, answered: &BTreeMap<Key, bool>) {
+    fn hear_reports(&mut self, answers: &BTreeMap<Key, Result<()>>) {
         let now = self.now;
         let in_air: Vec<_> = self.in_air.iter().map(|in_air| Arc::clone(&in_air.flight)).collect();
         let (waiting, landed) = std::mem::take(&mut self.reports)
@@ -586,16 +605,15 @@ impl Model {
             .partition(|(flight, ..)| in_air.iter().any(|other| Arc::ptr_eq(flight, other)));
         self.reports = waiting;
         for (_, key, version) in landed as Vec<(Arc<Flight>, Key, Version)> {
-            let answered = answered.get(&key).copied().unwrap_or(false);
+            let asked = answers.get(&key).cloned().unwrap_or_else(|| Err(Error::unanswered()));
             let past = self.past(&key);
             let is_current = past.given().is_some_and(|(_, _, given)| given.version == version);
             if is_current {
                 past.note(now, What::Refused(version.clone()));
-                if answered {
-                    past.note(now, What::Confirmed(version.clone()));
-                }
+                let what = if asked.is_ok() { What::Confirmed } else { What::AskedInVain };
+                past.note(now, what(version.clone()));
             }
-            let verdict = self.table.refused_still(&key, &version, answered, now, &self.view);
+            let verdict = self.table.refused_still(&key, &version, &asked, now, &self.view);
             self.judge(&key, &version, &verdict);
         }
     }
@@ -606,7 +624,7 @@ impl Model {
         let past = self.past(key);
         let value = match verdict {
             Verdict::Rotated(value) | Verdict::FellBack(value) => value,
-            Verdict::Unchanged => return,
+            Verdict::Unchanged | Verdict::Unavailable(_) => return,
             Verdict::Ask => panic!("nobody is asked"),
         };
         let version = value.version().unwrap();

@@ -36,6 +36,8 @@ pub(super) enum What {
     Refused(Version),
     /// The store said, after a refusal, that this version is the current one.
     Confirmed(Version),
+    /// The store could not say, after a refusal, whether this version is the current one.
+    AskedInVain(Version),
     /// A reader got the value from the view.
     Read,
     /// It was said that the value is served stale.
@@ -54,6 +56,8 @@ pub(super) struct Past {
     pub(super) kept: Option<Arc<Flight>>,
     /// When the store first said 'denied' since it last gave a value.
     pub(super) denied: Option<Moment>,
+    /// A value was forgotten while somebody held the name: between when and when they are told that it has ended.
+    pub(super) owed: Option<(Moment, Moment)>,
 }
 
 impl Past {
@@ -68,6 +72,13 @@ impl Past {
             // Its holder is not forgotten; since when, does not matter.
             self.history.push((Moment::default(), What::Pinned));
         }
+    }
+
+    /// Forgets by order of an application: whoever holds the name still has what was made of the value.
+    pub(super) fn forget_by_hand(&mut self, policy: &ResolutionPolicy) {
+        let ends = self.first_end(policy).zip(self.hard_end(policy));
+        self.owed = ends.or(self.owed).filter(|_| self.pins > 0);
+        self.forget();
     }
 
     pub(super) fn given(&self) -> Option<(usize, Moment, &Given)> {
@@ -212,6 +223,13 @@ impl Past {
     pub(super) fn was_confirmed(&self, version: &Version, now: Moment, within: Duration) -> bool {
         self.history.iter().any(|(when, what)| {
             matches!(what, What::Confirmed(confirmed) if confirmed == version) && now.since(*when) < within
+        })
+    }
+
+    /// Whether it was asked so lately, in vain, that it need not be asked again.
+    pub(super) fn was_asked_in_vain(&self, version: &Version, now: Moment, within: Duration) -> bool {
+        self.history.iter().any(|(when, what)| {
+            matches!(what, What::AskedInVain(asked) if asked == version) && now.since(*when) < within
         })
     }
 
