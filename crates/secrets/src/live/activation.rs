@@ -153,14 +153,22 @@ impl Inner {
         self.resolve_and_swap(provider, reason, source).await
     }
 
+    /// Activates a provider that lacked a store, with what is in the cache of the others.
+    pub(super) async fn recover(&self, provider: &Arc<Provider>) -> Result<Arc<Generation>, ActivationError> {
+        let _turn = provider.turn.lock().await;
+        match provider.current() {
+            Ok(current) => Ok(current),
+            Err(_) => self.resolve_and_swap(provider, Reason::Recovery, Source::Cache).await,
+        }
+    }
+
     async fn resolve_and_swap(
         &self,
         provider: &Arc<Provider>,
         reason: Reason,
         source: Source<'_>,
     ) -> Result<Arc<Generation>, ActivationError> {
-        self.pin(provider).await;
-        let outcomes = self.fetch(&provider.needs.references, source).await;
+        let outcomes = self.fetch(provider, source).await;
         self.swap(provider, reason, &outcomes)
     }
 

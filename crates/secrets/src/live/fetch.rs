@@ -1,5 +1,7 @@
 //! How references are fetched for a generation.
 
+use std::{sync::Arc, time::Duration};
+
 use futures_util::future::join_all;
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
     provider::{DocumentId, Provider},
 };
 use crate::{
-    BaseSecretStore, Error, Result, SecretName, SecretValue, Version,
+    BaseSecretStore, Error, ErrorKind, Result, SecretName, SecretValue, Version,
     plan::{Answers, Plan, PlannedDocument, StorePlan},
     reference::Reference,
 };
@@ -24,18 +26,21 @@ pub(super) enum Source<'d> {
 }
 
 impl Inner {
-    /// The outcome of each reference: documents once, stores side by side.
+    /// The outcome of each of the provider's references: documents once, stores side by side. From then on they are
+    /// kept fresh, as far as their stores can be opened.
     pub(super) async fn fetch(
         &self,
-        references: &[Reference],
+        provider: &Arc<Provider>,
         source: Source<'_>,
     ) -> Vec<Result<SecretValue>> {
-        let plan = Plan::of(references);
-        let answers = join_all(plan.stores().iter().map(|store| self.ask(store, source))).await;
+        let plan = Plan::of(&provider.needs.references);
+        let holders = std::slice::from_ref(provider);
+        let answers = join_all(plan.stores().iter().map(|store| self.ask(store, source, holders))).await;
         plan.answer(&answers)
     }
 
-    /// As [`fetch`](Inner::fetch), and given up after `init_timeout`: what has come until then counts.
+    /// As [`fetch`](Inner::fetch), for all providers and references, and given up after `init_timeout`: what has come
+    /// until then counts.
     pub(super) async fn fetch_in_time(&self, references: &[Reference]) -> Vec<Result<SecretValue>> {
         let limit = self.configuration.policy().init_timeout;
         let plan = Plan::of(references);
@@ -43,16 +48,20 @@ impl Inner {
         let asked = plan.stores().iter().map(|store| async move {
             let left = deadline.since(self.clock.now());
             tokio::select! {
-                answers = self.ask(store, Source::Cache) => answers,
+                biased;
                 () = self.clock.sleep(left) => self.what_has_come(store, &too_late(limit)),
+                answers = self.ask(store, Source::Cache, &self.providers) => answers,
             }
         });
         let answers = join_all(asked).await;
         plan.answer(&answers)
     }
 
-    async fn ask(&self, plan: &StorePlan<'_>, source: Source<'_>) -> Answers {
-        let store = self.open(plan).await?;
+    async fn ask(&self, plan: &StorePlan<'_>, source: Source<'_>, holders: &[Arc<Provider>]) -> Answers {
+        let store = self.live(plan.store()).await?;
+        for provider in holders {
+            provider.hold(plan.store(), &store);
+        }
         let (Source::Store | Source::StoreExcept(_)) = source else { return Ok(plan.ask(&store).await) };
         let known: Vec<Option<SecretValue>> =
             plan.documents().map(|document| held(&store, plan, &document, source)).collect();
@@ -70,15 +79,24 @@ impl Inner {
         Ok(answered.collect())
     }
 
-    async fn open(&self, plan: &StorePlan<'_>) -> Result<BaseSecretStore> {
-        self.stores.live(plan.store()).await.map_err(|error| error.with_store(plan.store()))
+    /// The store with this name. One that hangs in opening is given up, or who needs it would wait for ever.
+    pub(super) async fn live(&self, name: &str) -> Result<BaseSecretStore> {
+        let limit = self.configuration.policy().init_timeout;
+        let opened = tokio::select! {
+            biased;
+            opened = self.stores.live(name) => opened,
+            () = self.clock.sleep(limit) => Err(hangs(limit)),
+        };
+        opened.map_err(|error| error.with_store(name))
     }
 
     /// What the cache has of a store that did not answer everything in time.
     fn what_has_come(&self, plan: &StorePlan<'_>, late: &Error) -> Answers {
         let late = late.clone().with_store(plan.store());
         // Opening the store may be what takes so long.
-        let Some(store) = futures_util::FutureExt::now_or_never(self.open(plan)) else { return Err(late) };
+        let Some(store) = futures_util::FutureExt::now_or_never(self.live(plan.store())) else {
+            return Err(late);
+        };
         let store = store?;
         let answers = plan.documents().map(|document| {
             let current = document.version.is_none();
@@ -86,21 +104,6 @@ impl Inner {
             cached.ok_or_else(|| late.clone())
         });
         Ok(answers.collect())
-    }
-
-    /// Sees to it that the provider's documents are kept fresh, as far as their stores can be opened.
-    pub(super) async fn pin(&self, provider: &Provider) {
-        for document in &provider.needs.documents {
-            if provider.pins().contains_key(document) {
-                continue;
-            }
-            if let Ok(store) = self.stores.live(&document.store).await {
-                let pin = store.pin(&document.name, document.selector.as_ref());
-                // The guard is a statement of its own: a pin that is dropped takes the engine's lock.
-                let before = provider.pins().insert(document.clone(), pin);
-                drop(before);
-            }
-        }
     }
 }
 
@@ -118,8 +121,14 @@ fn held(
     is_fresh.then(|| store.held_value(document.name, document.version)).flatten()
 }
 
-fn too_late(limit: std::time::Duration) -> Error {
+fn too_late(limit: Duration) -> Error {
     let limit = crate::duration::format(limit);
-    Error::new(crate::ErrorKind::Unavailable, format!("the store did not answer within {limit} of the start"))
+    Error::new(ErrorKind::Unavailable, format!("the store did not answer within {limit} of the start"))
         .with_help("'init_timeout' is the longest that the start may take")
+}
+
+fn hangs(limit: Duration) -> Error {
+    let limit = crate::duration::format(limit);
+    Error::new(ErrorKind::Unavailable, format!("the store could not be opened within {limit}"))
+        .with_help("'init_timeout' is the longest that opening a store may take")
 }

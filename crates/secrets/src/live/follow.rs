@@ -2,11 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
+
 use super::{
     Inner,
     activation::{ActivationError, Reason},
     generation::Generation,
     provider::{DocumentId, Provider},
+    start::is_outage,
 };
 use crate::{
     AuthFailure, Error, ErrorKind, Result, SecretValue, Version,
@@ -15,7 +18,7 @@ use crate::{
     reference::Reference,
 };
 
-/// The first and the longest pause before a store that could not be opened is tried again.
+/// The first and the longest pause before what failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Where a provider is to follow.
@@ -56,11 +59,26 @@ impl Inner {
             if is_at(provider, document, version) {
                 continue;
             }
-            let Some(this) = self.this.upgrade() else { return };
-            let (provider, document, version) = (Arc::clone(provider), document.clone(), version.clone());
+            let (this, weak) = (self.this.clone(), Arc::downgrade(provider));
+            let (document, version, clock) = (document.clone(), version.clone(), Arc::clone(&self.clock));
             background::spawn(async move {
-                // What fails is told as an event; the generation in use stays.
-                let _ = this.follow(&provider, &document, &version, way).await;
+                let mut pause = RETRY.0;
+                loop {
+                    let (Some(this), Some(provider)) = (this.upgrade(), weak.upgrade()) else { return };
+                    // What fails is told as an event; the generation in use stays.
+                    let Err(error) = this.follow(&provider, &document, &version, way).await else { return };
+                    // Nobody tells when the store answers again that another of its documents is in.
+                    if way == Way::Back || !may_pass(error.kind()) {
+                        return;
+                    }
+                    drop((this, provider));
+                    clock.sleep(pause).await;
+                    pause = (pause * 2).min(RETRY.1);
+                    if weak.upgrade().is_none_or(|provider| held(&provider, &document).is_none()) {
+                        // It has ended. Whoever is told that it is there again sees to it.
+                        return;
+                    }
+                }
             });
         }
     }
@@ -76,8 +94,7 @@ impl Inner {
         if is_at(provider, document, version) {
             return Ok(());
         }
-        let serves = provider.pins().get(document).and_then(Pin::value);
-        if serves.is_some_and(|serves| serves.version() != Some(version)) {
+        if held(provider, document).is_some_and(|held| held.version() != Some(version)) {
             // The store has moved on since; whoever was told of that sees to it.
             return Ok(());
         }
@@ -134,7 +151,13 @@ impl Inner {
     }
 
     /// Passes a refusal on to the store, and lets the providers that use the reference follow.
-    pub(super) async fn refused(&self, reference: &Reference, version: &Version) -> AuthFailure {
+    /// What comes of it is for `asking`, or for all of them.
+    pub(super) async fn refused(
+        &self,
+        reference: &Reference,
+        version: &Version,
+        asking: Option<&Arc<Provider>>,
+    ) -> AuthFailure {
         let store = match self.store_of(reference).await {
             Ok(store) => store,
             Err(error) => return AuthFailure::Unavailable(error),
@@ -142,11 +165,14 @@ impl Inner {
         let outcome = store.report_refused(&reference.name, reference.version.as_ref(), version).await;
         let document = DocumentId::of(reference);
         match outcome {
-            AuthFailure::Rotated(value) => match self.all_follow(&document, &value, Way::Onward).await {
-                Ok(()) => AuthFailure::Rotated(value),
-                Err(error) => AuthFailure::Unavailable(error),
-            },
-            AuthFailure::FellBack(value) => match self.all_follow(&document, &value, Way::Back).await {
+            AuthFailure::Rotated(value) => {
+                match self.all_follow(&document, &value, Way::Onward, asking).await {
+                    Ok(()) => AuthFailure::Rotated(value),
+                    Err(error) => AuthFailure::Unavailable(error),
+                }
+            }
+            AuthFailure::FellBack(value) => match self.all_follow(&document, &value, Way::Back, asking).await
+            {
                 Ok(()) => AuthFailure::FellBack(value),
                 Err(_) => AuthFailure::Unchanged,
             },
@@ -154,12 +180,21 @@ impl Inner {
         }
     }
 
-    async fn all_follow(&self, document: &DocumentId, value: &SecretValue, way: Way) -> Result<()> {
+    /// Brings all users of a document to its value. One that cannot change over keeps no other from it; whether it
+    /// failed is for `asking`, or for all of them.
+    async fn all_follow(
+        &self,
+        document: &DocumentId,
+        value: &SecretValue,
+        way: Way,
+        asking: Option<&Arc<Provider>>,
+    ) -> Result<()> {
         let Some(version) = value.version() else { return Ok(()) };
-        for provider in self.users(document) {
-            self.follow(provider, document, version, way).await?;
-        }
-        Ok(())
+        let follow = self.users(document).map(|provider| async move {
+            let followed = self.follow(provider, document, version, way).await;
+            if asking.is_none_or(|asking| Arc::ptr_eq(asking, provider)) { followed } else { Ok(()) }
+        });
+        join_all(follow).await.into_iter().collect()
     }
 
     /// Wipes the generation that was kept aside when its time is over.
@@ -174,8 +209,8 @@ impl Inner {
         });
     }
 
-    /// Tries providers again whose stores could not be opened at the start. All else comes back by the events of
-    /// its store.
+    /// Tries providers again whose stores could not be opened at the start, side by side: one store that hangs keeps
+    /// no other waiting. All else comes back by the events of its store.
     pub(super) fn retry_later(&self) {
         let (this, clock) = (self.this.clone(), Arc::clone(&self.clock));
         background::spawn(async move {
@@ -188,13 +223,21 @@ impl Inner {
                 if waiting.is_empty() {
                     return;
                 }
-                for provider in waiting {
-                    let _ = this.activate(provider, Reason::Recovery).await;
-                }
+                join_all(waiting.into_iter().map(|provider| this.recover(provider))).await;
                 pause = (pause * 2).min(RETRY.1);
             }
         });
     }
+}
+
+/// Whether what kept a provider from changing over may be over soon, without any of its documents changing.
+fn may_pass(kind: ErrorKind) -> bool {
+    is_outage(kind) || kind == ErrorKind::Denied
+}
+
+/// The value of a document that the provider keeps fresh.
+fn held(provider: &Provider, document: &DocumentId) -> Option<SecretValue> {
+    provider.pins().get(document).and_then(Pin::value)
 }
 
 /// Whether the provider's generation holds this version of a document.

@@ -142,7 +142,7 @@ impl SecretResolver {
     /// the new value, or back to the one before, when this returns. Where a provider cannot change over as a
     /// whole, it stays as it is, and the answer is `Unavailable`.
     pub async fn report_auth_failure(&self, reference: &Reference, version: &Version) -> AuthFailure {
-        match self.0.refused(reference, version).await {
+        match self.0.refused(reference, version, None).await {
             AuthFailure::Rotated(value) => read_field(reference, &value, AuthFailure::Rotated),
             AuthFailure::FellBack(value) => read_field(reference, &value, AuthFailure::FellBack),
             outcome => outcome,
@@ -174,8 +174,7 @@ impl SecretResolver {
 
 impl Inner {
     async fn store_of(&self, reference: &Reference) -> Result<BaseSecretStore> {
-        let name = reference.store.as_deref().unwrap_or(DEFAULT_STORE);
-        self.stores.live(name).await.map_err(|error| error.with_store(name))
+        self.live(reference.store.as_deref().unwrap_or(DEFAULT_STORE)).await
     }
 
     fn users(&self, document: &DocumentId) -> impl Iterator<Item = &Arc<Provider>> {

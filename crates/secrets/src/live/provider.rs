@@ -18,7 +18,7 @@ use super::{
     generation::Generation,
 };
 use crate::{
-    AuthFailure, Error, ErrorKind, Result, SecretName, Version,
+    AuthFailure, BaseSecretStore, Error, ErrorKind, Result, SecretName, Version,
     clock::Moment,
     config::{self, Configuration, DEFAULT_STORE, Template},
     document::NodeId,
@@ -212,6 +212,19 @@ impl Provider {
         self.aside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sees to it that its documents of `store`, which has this name, are kept fresh.
+    pub(super) fn hold(&self, name: &str, store: &BaseSecretStore) {
+        for document in self.needs.documents.iter().filter(|document| *document.store == *name) {
+            if self.pins().contains_key(document) {
+                continue;
+            }
+            let pin = store.pin(&document.name, document.selector.as_ref());
+            // The guard is a statement of its own: a pin that is dropped takes the engine's lock.
+            let before = self.pins().insert(document.clone(), pin);
+            drop(before);
+        }
+    }
+
     pub(super) fn pins(&self) -> MutexGuard<'_, HashMap<DocumentId, Pin>> {
         self.pins.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -266,7 +279,8 @@ impl ProviderHandle {
             // A literal, or a fallback: no store has anything else to offer.
             return AuthFailure::Unchanged;
         };
-        match (self.resolver.0.refused(reference, version).await, self.current()) {
+        let outcome = self.resolver.0.refused(reference, version, Some(&self.provider)).await;
+        match (outcome, self.current()) {
             (AuthFailure::Rotated(_), Ok(current)) => AuthFailure::Rotated(current),
             (AuthFailure::FellBack(_), Ok(current)) => AuthFailure::FellBack(current),
             (AuthFailure::Unchanged, _) => AuthFailure::Unchanged,

@@ -67,9 +67,6 @@ impl Start {
         self.configuration.require_valid()?;
         let Start { configuration, stores, clock, observer } = self;
         let inner = Inner::over(configuration, stores, clock, observer);
-        for provider in &inner.providers {
-            inner.pin(provider).await;
-        }
         let outcomes = inner.fetch_in_time(inner.configuration.usage().references()).await;
         let resolution = Resolution::new(&inner.configuration, outcomes);
         inner.require_no_failure(&resolution)?;
@@ -160,7 +157,7 @@ impl Inner {
 }
 
 /// Whether a store could not answer, for reasons that pass by themselves or with its operator's help.
-fn is_outage(kind: ErrorKind) -> bool {
+pub(super) fn is_outage(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Throttled

@@ -1,5 +1,7 @@
 //! Live configurations on a clock that stands still, over stores that fail as told.
 
+mod recovery;
+
 use std::{
     collections::BTreeMap,
     sync::{

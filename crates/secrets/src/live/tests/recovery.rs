@@ -1,0 +1,129 @@
+//! Providers whose stores hang, fail half way, or lose what they had: nobody waits for ever, nothing that is gone
+//! stays in use, and what can come back does.
+
+use super::*;
+
+/// Two stores over one vault, of which one may hang in opening.
+struct Slow {
+    store: BaseSecretStore,
+    is_hanging: AtomicBool,
+}
+
+#[async_trait]
+impl LiveStores for Slow {
+    async fn live(&self, name: &str) -> Result<BaseSecretStore> {
+        if name == "slow" && self.is_hanging.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(self.store.clone())
+    }
+}
+
+const SLOW: &str = "
+secrets: {store: test.vault.v1, stores: {slow: {store: test.vault.v1}}}
+providers: {late: {k: '${secrets.slow:key}'}, prompt: {k: '${secrets:other}'}}
+";
+
+impl World {
+    /// Starts over stores of which 'slow' hangs.
+    fn start_slowly(&self) -> (Arc<Slow>, Result<SecretResolver, Box<Report>>) {
+        let stores = Arc::new(Slow { store: self.stores.store.clone(), is_hanging: AtomicBool::new(true) });
+        let start =
+            SecretResolver::of(Arc::clone(&self.configuration), Arc::clone(&stores) as Arc<dyn LiveStores>);
+        let start = start.clock(self.clock.clone()).observer(&self.observer);
+        let started = self.while_time_passes(start.start());
+        (stores, started)
+    }
+
+    /// Lets time pass second by second, until `future` has an outcome.
+    fn while_time_passes<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
+        let asking = thread::spawn(move || block_on(future));
+        for _ in 0..300 {
+            if settles(&|| asking.is_finished()) {
+                return asking.join().unwrap();
+            }
+            self.clock.advance(Duration::from_secs(1));
+        }
+        panic!("no outcome in five minutes");
+    }
+}
+
+#[test]
+fn a_store_that_hangs_in_opening_keeps_no_start_past_its_time() {
+    let world = World::new(SLOW, TWO_SECRETS);
+    let report = world.start_slowly().1.unwrap_err().to_string();
+    assert!(report.contains("store 'slow'") && report.contains("within 30s of the start"), "{report}");
+    assert!(!report.contains("default"), "{report}");
+}
+
+#[test]
+fn a_store_that_hangs_in_opening_keeps_its_own_providers_waiting_and_no_others() {
+    let lines = format!("{SLOW}\nsecret-store.resolution.on_init_outage: degraded\n");
+    let world = World::new(&lines, TWO_SECRETS);
+    let (stores, resolver) = world.start_slowly();
+    let resolver = resolver.map_err(|report| report.to_string()).unwrap();
+    assert_eq!(setting(&resolver, "prompt", "k"), "x1");
+    let activation = resolver.clone();
+    let outcome = world.while_time_passes(async move { activation.activate("late", Reason::Manual).await });
+    let error = outcome.unwrap_err();
+    assert_eq!((error.errors()[0].kind(), error.errors()[0].store()), (ErrorKind::Unavailable, Some("slow")));
+    stores.is_hanging.store(false, Ordering::SeqCst);
+    world.within(120, "the recovery", || resolver.provider("late").unwrap().current().is_ok());
+}
+
+#[test]
+fn a_provider_that_could_not_follow_a_rotation_tries_again() {
+    let world = World::new(TWO, TWO_SECRETS);
+    let resolver = world.start();
+    world.vault.put("key", "k2");
+    world.vault.fail("org", ErrorKind::Unavailable);
+    world.within(245, "the failure", || {
+        world.told.lock().unwrap().iter().any(|told| told == "openai activation_failed")
+    });
+    assert_eq!(setting(&resolver, "openai", "api_key"), "k1");
+    world.vault.heal();
+    world.within(60, "the change", || setting(&resolver, "openai", "api_key") == "k2");
+}
+
+#[test]
+fn a_provider_that_cannot_follow_keeps_no_other_from_following() {
+    let lines = "
+secrets: {store: test.vault.v1}
+providers: {a: {k: '${secrets:key}', org: '${secrets:org}'}, b: {k: '${secrets:key}'}}
+";
+    let world = World::new(lines, TWO_SECRETS);
+    let resolver = world.start();
+    let b = resolver.provider("b").unwrap();
+    let before = b.current().unwrap();
+    world.vault.put("key", "k2");
+    world.vault.fail("org", ErrorKind::Unavailable);
+    let outcome = block_on(b.report_auth_failure(&before, "k"));
+    let AuthFailure::Rotated(after) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(after.setting("k"), Some("k2"));
+    assert_eq!(setting(&resolver, "a", "k"), "k1");
+}
+
+#[test]
+fn what_is_forgotten_and_then_revoked_ends_its_provider() {
+    let world = World::new(TWO, TWO_SECRETS);
+    let resolver = world.start();
+    world.vault.fail("other", ErrorKind::NotFound);
+    block_on(resolver.invalidate(&reference("${secrets:other}"))).unwrap();
+    world.within(30, "the end", || resolver.provider("other").unwrap().current().is_err());
+    world.tells("other revoked");
+}
+
+#[test]
+fn what_is_forgotten_in_an_outage_is_bounded_by_max_stale_all_the_same() {
+    let lines = format!("{TWO}\nsecret-store.resolution.max_stale: 20m\n");
+    let world = World::new(&lines, TWO_SECRETS);
+    let resolver = world.start();
+    world.vault.go_down();
+    world.stores.store.clear_cache();
+    world.clock.advance(Duration::from_secs(1_100));
+    settles(&|| false);
+    assert_eq!(setting(&resolver, "other", "keys[0]"), "x1", "to forget is not to revoke");
+    world.within(110, "the end", || resolver.providers().all(|provider| provider.current().is_err()));
+    world.vault.heal();
+    world.within(60, "the return", || resolver.providers().all(|provider| provider.current().is_ok()));
+}
