@@ -168,17 +168,24 @@ impl Inner {
         reason: Reason,
         source: Source<'_>,
     ) -> Result<Arc<Generation>, ActivationError> {
-        let outcomes = self.fetch(provider, source).await;
-        self.swap(provider, reason, &outcomes)
+        loop {
+            let ends = provider.ends();
+            let outcomes = self.fetch(provider, source).await;
+            if let Some(generation) = self.swap(provider, reason, &outcomes, ends)? {
+                return Ok(generation);
+            }
+        }
     }
 
-    /// Publishes a generation made of `outcomes`, if all that must be there is.
+    /// Publishes a generation made of `outcomes`, if all that must be there is. None if a document has ended since
+    /// there were so many `ends`: what was fetched of it may be from before.
     pub(super) fn swap(
         &self,
         provider: &Arc<Provider>,
         reason: Reason,
         outcomes: &[Result<SecretValue>],
-    ) -> Result<Arc<Generation>, ActivationError> {
+        ends: u64,
+    ) -> Result<Option<Arc<Generation>>, ActivationError> {
         let errors: Vec<Error> = provider
             .needs
             .references
@@ -197,10 +204,12 @@ impl Inner {
             Ok(generation) => {
                 let generation = Arc::new(generation);
                 let until = self.clock.now().later(self.configuration.policy().previous_retain);
-                provider.publish(&generation, until);
+                if !provider.publish(&generation, until, ends) {
+                    return Ok(None);
+                }
                 self.end_aside_later(provider);
                 self.tell(provider, EventKind::Activated { generation: number, reason: reason.as_str() });
-                Ok(generation)
+                Ok(Some(generation))
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Providers follow their secrets: what a store tells changes generations.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 
@@ -54,7 +57,21 @@ impl Inner {
         }
     }
 
+    /// Activates a provider that is inactive, with what its stores have.
+    pub(super) fn recover_later(&self, provider: &Arc<Provider>) {
+        let Some(this) = self.this.upgrade() else { return };
+        let provider = Arc::clone(provider);
+        // What fails is told as an event, and comes back by the events of its store.
+        background::spawn(async move {
+            let _ = this.recover(&provider).await;
+        });
+    }
+
     pub(super) fn follow_later(&self, document: &DocumentId, version: &Version, way: Way) {
+        if !self.has_started.load(Ordering::SeqCst) {
+            // The start will see what is there.
+            return;
+        }
         for provider in self.users(document) {
             if is_at(provider, document, version) {
                 continue;
@@ -127,7 +144,7 @@ impl Inner {
                 .iter()
                 .filter(|reference| document.is_of(reference))
                 .all(|reference| self.can_do_without(reference, &error));
-            if !can_do_without {
+            if !can_do_without || !self.has_started.load(Ordering::SeqCst) {
                 if provider.deactivate(error.clone()) {
                     self.tell(provider, EventKind::Deactivated { error: error.clone() });
                 }

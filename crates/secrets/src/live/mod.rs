@@ -18,7 +18,7 @@ mod tests;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, OnceLock, Weak, atomic::AtomicBool},
 };
 
 use secrecy::SecretString;
@@ -65,6 +65,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     observer: Observer,
     providers: Vec<Arc<Provider>>,
+    /// Whether the providers have had their first activation.
+    has_started: AtomicBool,
     /// Which providers a document is part of.
     users: HashMap<DocumentId, Vec<usize>>,
     subscription: OnceLock<Subscription>,

@@ -74,6 +74,8 @@ pub(super) struct Provider {
     /// What keeps its documents fresh.
     pins: Mutex<HashMap<DocumentId, Pin>>,
     generations: AtomicU64,
+    /// How often a document of it has ended. Changes with the state, under the lock of `aside`.
+    ends: AtomicU64,
     /// Activations take turns.
     pub(super) turn: AsyncMutex<LastRun>,
     /// How many activations were asked for.
@@ -137,6 +139,7 @@ impl Provider {
             aside: Mutex::default(),
             pins: Mutex::default(),
             generations: AtomicU64::new(0),
+            ends: AtomicU64::new(0),
             turn: AsyncMutex::default(),
             asked: AtomicU64::new(0),
         }
@@ -153,16 +156,28 @@ impl Provider {
         self.generations.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// How often a document of it has ended.
+    pub(super) fn ends(&self) -> u64 {
+        self.ends.load(Ordering::SeqCst)
+    }
+
     /// Puts `generation` into use. The one it replaces is kept `until` then.
-    pub(super) fn publish(&self, generation: &Arc<Generation>, until: Moment) {
-        let before = self.state.swap(Arc::new(State::Active(Arc::clone(generation))));
+    ///
+    /// False, and nothing is changed, if a document has ended since there were so many `ends`: its value may be in the
+    /// generation.
+    pub(super) fn publish(&self, generation: &Arc<Generation>, until: Moment, ends: u64) -> bool {
         let mut aside = self.aside();
+        if self.ends() != ends {
+            return false;
+        }
+        let before = self.state.swap(Arc::new(State::Active(Arc::clone(generation))));
         match &*before {
             // Nothing rotated: what was aside is still the version before.
             State::Active(before) if before.has_versions_of(generation) => {}
             State::Active(before) => *aside = Some(Aside { generation: Arc::clone(before), until }),
             State::Inactive(_) => *aside = None,
         }
+        true
     }
 
     /// Puts the generation that is kept aside into use, and the other aside, if it holds `version` of `document`
@@ -187,9 +202,11 @@ impl Provider {
         Some(generation)
     }
 
-    /// Takes the values away. Whether there were any.
+    /// A document has ended: takes the values away. Whether there were any.
     pub(super) fn deactivate(&self, error: Error) -> bool {
-        *self.aside() = None;
+        let mut aside = self.aside();
+        self.ends.fetch_add(1, Ordering::SeqCst);
+        *aside = None;
         matches!(&*self.state.swap(Arc::new(State::Inactive(error))), State::Active(_))
     }
 

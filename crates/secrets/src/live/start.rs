@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, OnceLock, Weak},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{
@@ -67,11 +70,12 @@ impl Start {
         self.configuration.require_valid()?;
         let Start { configuration, stores, clock, observer } = self;
         let inner = Inner::over(configuration, stores, clock, observer);
+        Inner::listen(&inner);
         let outcomes = inner.fetch_in_time(inner.configuration.usage().references()).await;
         let resolution = Resolution::new(&inner.configuration, outcomes);
         inner.require_no_failure(&resolution)?;
         inner.activate_all(resolution.outcomes());
-        Inner::listen(&inner);
+        inner.catch_up();
         Ok(SecretResolver(inner))
     }
 }
@@ -100,6 +104,7 @@ impl Inner {
             clock,
             observer,
             providers,
+            has_started: AtomicBool::new(false),
             users,
             subscription: OnceLock::new(),
             this: this.clone(),
@@ -122,12 +127,13 @@ impl Inner {
         for provider in &self.providers {
             let own: Vec<Result<SecretValue>> =
                 provider.needs.places.iter().map(|&place| outcomes[place].clone()).collect();
-            // What fails here is an outage in a degraded start, and is told as an event.
-            let _ = self.swap(provider, Reason::Init, &own);
+            // What fails here is an outage in a degraded start, and is told as an event. What has ended since it was
+            // fetched, is asked for again.
+            let _ = self.swap(provider, Reason::Init, &own, 0);
         }
     }
 
-    /// From now on, what stores tell changes generations.
+    /// From now on, what stores tell changes generations; before they are there, that a value has ended.
     fn listen(inner: &Arc<Inner>) {
         let this = Arc::downgrade(inner);
         let subscription = inner.observer.subscribe(move |event| {
@@ -136,15 +142,18 @@ impl Inner {
             }
         });
         let _ = inner.subscription.set(subscription);
-        inner.catch_up();
-        if inner.providers.iter().any(|provider| provider.lacks_pins()) {
-            inner.retry_later();
-        }
     }
 
-    /// Follows what happened before anybody listened.
+    /// Follows what happened before there were generations.
     fn catch_up(&self) {
+        self.has_started.store(true, Ordering::SeqCst);
+        if self.providers.iter().any(|provider| provider.lacks_pins()) {
+            self.retry_later();
+        }
         for provider in &self.providers {
+            if provider.ends() > 0 {
+                self.recover_later(provider);
+            }
             let held: Vec<(DocumentId, Option<SecretValue>)> =
                 provider.pins().iter().map(|(document, pin)| (document.clone(), pin.value())).collect();
             for (document, value) in held {

@@ -127,3 +127,86 @@ fn what_is_forgotten_in_an_outage_is_bounded_by_max_stale_all_the_same() {
     world.vault.heal();
     world.within(60, "the return", || resolver.providers().all(|provider| provider.current().is_ok()));
 }
+
+/// Two stores over a vault each.
+struct Pair {
+    default: BaseSecretStore,
+    slow: BaseSecretStore,
+}
+
+#[async_trait]
+impl LiveStores for Pair {
+    async fn live(&self, name: &str) -> Result<BaseSecretStore> {
+        Ok(if name == "slow" { self.slow.clone() } else { self.default.clone() })
+    }
+}
+
+const PAIR: &str = "
+secrets: {store: test.vault.v1, stores: {slow: {store: test.vault.v1}}}
+providers: {p: {k: '${secrets:other}', l: '${secrets.slow:late}'}}
+";
+
+impl World {
+    /// A second vault, whose answers wait while it is held, and both stores.
+    fn pair(&self) -> (Arc<Vault>, Arc<Pair>) {
+        let vault = Arc::new(Vault::default());
+        vault.put("late", "l1");
+        let slow = BaseSecretStore::builder(Arc::clone(&vault) as Arc<dyn SecretStoreConnector>)
+            .name("slow")
+            .clock(self.clock.clone())
+            .observer(&self.observer)
+            .build();
+        (vault, Arc::new(Pair { default: self.stores.store.clone(), slow }))
+    }
+
+    fn start_over(&self, stores: &Arc<Pair>) -> Start {
+        SecretResolver::of(Arc::clone(&self.configuration), Arc::clone(stores) as Arc<dyn LiveStores>)
+            .clock(self.clock.clone())
+            .observer(&self.observer)
+    }
+
+    /// The store takes 'other' back, and an upstream API that refuses it makes that known.
+    fn revoke(&self) {
+        self.vault.fail("other", ErrorKind::NotFound);
+        let name = SecretName::new("other").unwrap();
+        let refused = block_on(self.stores.store.report_auth_failure(&name, &1.into()));
+        assert!(matches!(refused, AuthFailure::Unavailable(_)), "{refused:?}");
+        self.tells("other revoked");
+    }
+}
+
+#[test]
+fn what_is_revoked_while_an_activation_fetches_is_not_brought_back_by_it() {
+    let world = World::new(PAIR, TWO_SECRETS);
+    let (vault, stores) = world.pair();
+    let resolver = block_on(world.start_over(&stores).start()).map_err(|report| report.to_string()).unwrap();
+    vault.is_held.store(true, Ordering::SeqCst);
+    let (calls, activation) = (world.vault.calls(), resolver.clone());
+    let activating = thread::spawn(move || block_on(activation.activate("p", Reason::Manual)));
+    eventually("the first half", || world.vault.calls() > calls && vault.calls() > 1);
+    settles(&|| false);
+    world.revoke();
+    vault.is_held.store(false, Ordering::SeqCst);
+    let error = activating.join().unwrap().unwrap_err();
+    assert_eq!((error.kept(), error.errors()[0].kind()), (None, ErrorKind::NotFound));
+    assert!(resolver.provider("p").unwrap().current().is_err());
+}
+
+#[test]
+fn what_is_revoked_while_a_start_waits_for_another_store_is_not_started_with() {
+    let world = World::new(PAIR, TWO_SECRETS);
+    let (vault, stores) = world.pair();
+    vault.is_held.store(true, Ordering::SeqCst);
+    let start = world.start_over(&stores).start();
+    let starting = thread::spawn(move || block_on(start).map_err(|report| report.to_string()).unwrap());
+    world.tells("other resolved");
+    eventually("the second half", || vault.calls() > 0);
+    world.revoke();
+    vault.is_held.store(false, Ordering::SeqCst);
+    let resolver = starting.join().unwrap();
+    eventually("the end", || resolver.provider("p").unwrap().current().is_err());
+    let error = resolver.provider("p").unwrap().current().unwrap_err();
+    assert_eq!((error.kind(), error.name()), (ErrorKind::NotFound, Some("other")));
+    world.vault.heal();
+    world.within(30, "the return", || resolver.provider("p").unwrap().current().is_ok());
+}
