@@ -72,16 +72,21 @@ const LATEST_AFTER_SLEEP: Duration = Duration::from_secs(1);
 
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
+        // What `Instant` asks on these stands still while the machine sleeps: CLOCK_MONOTONIC of Linux, and
+        // CLOCK_UPTIME_RAW of Apple, whose CLOCK_MONOTONIC does not.
+        #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
         {
-            // `Instant` is CLOCK_MONOTONIC on Linux, which stands still while the machine sleeps.
-            let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+            #[cfg(target_vendor = "apple")]
+            let clock = rustix::time::ClockId::Monotonic;
+            #[cfg(not(target_vendor = "apple"))]
+            let clock = rustix::time::ClockId::Boottime;
+            let now = rustix::time::clock_gettime(clock);
             Moment::after_origin(Duration::new(
                 u64::try_from(now.tv_sec).unwrap_or_default(),
                 u32::try_from(now.tv_nsec).unwrap_or_default(),
             ))
         }
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
         {
             static ORIGIN: std::sync::LazyLock<std::time::Instant> =
                 std::sync::LazyLock::new(std::time::Instant::now);
