@@ -36,7 +36,7 @@ impl Inner {
         let plan = Plan::of(&provider.needs.references);
         let holders = std::slice::from_ref(provider);
         let answers = join_all(plan.stores().iter().map(|store| self.ask(store, source, holders))).await;
-        plan.answer(&answers)
+        self.usable(&provider.needs.references, plan.answer(&answers))
     }
 
     /// As [`fetch`](Inner::fetch), for all providers and references, and given up after `init_timeout`: what has come
@@ -54,7 +54,23 @@ impl Inner {
             }
         });
         let answers = join_all(asked).await;
-        plan.answer(&answers)
+        self.usable(references, plan.answer(&answers))
+    }
+
+    /// The outcomes; of a value that has come to its own end, that it has.
+    fn usable(
+        &self,
+        references: &[Reference],
+        outcomes: Vec<Result<SecretValue>>,
+    ) -> Vec<Result<SecretValue>> {
+        let now = self.clock.wall();
+        let usable = |(outcome, reference): (Result<SecretValue>, &Reference)| match outcome {
+            Ok(value) if value.expires_at().is_some_and(|end| end <= now) => {
+                Err(DocumentId::of(reference).ended())
+            }
+            outcome => outcome,
+        };
+        outcomes.into_iter().zip(references).map(usable).collect()
     }
 
     async fn ask(&self, plan: &StorePlan<'_>, source: Source<'_>, holders: &[Arc<Provider>]) -> Answers {

@@ -48,11 +48,7 @@ impl Inner {
                 let error = Error::new(*reason, "the store has this value no more");
                 self.end(&document, &error);
             }
-            EventKind::Expired => {
-                let error =
-                    Error::new(ErrorKind::Unavailable, "the value ended, and its store gave no other");
-                self.end(&document, &error);
-            }
+            EventKind::Expired => self.end(&document, &document.ended()),
             _ => {}
         }
     }

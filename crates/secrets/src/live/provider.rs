@@ -43,6 +43,14 @@ impl DocumentId {
         }
     }
 
+    /// The error of a document whose value may not be used any more. It names no store: the others of the store are
+    /// none the worse.
+    pub(super) fn ended(&self) -> Error {
+        Error::new(ErrorKind::Unavailable, "the value ended, and its store gave no other")
+            .with_name(&self.name)
+            .with_help("a value ends with its own expiry, or 'max_stale' after its store last confirmed it")
+    }
+
     pub(super) fn is_of(&self, reference: &Reference) -> bool {
         self.name == reference.name
             && self.selector == reference.version

@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::{
     Capabilities, ResolutionPolicy, Retry, SecretName, SecretResolution, clock::ManualClock, config::Report,
@@ -24,6 +26,8 @@ struct Vault {
     secrets: Mutex<BTreeMap<String, (String, u64)>>,
     faults: Mutex<BTreeMap<String, ErrorKind>>,
     outage: Mutex<Option<ErrorKind>>,
+    /// When values come to their own end.
+    ends: Mutex<Option<Timestamp>>,
     calls: AtomicUsize,
     /// Calls under way, and the most there ever were.
     in_flight: AtomicUsize,
@@ -80,7 +84,8 @@ impl SecretResolution for Vault {
         }
         let secrets = self.secrets.lock().unwrap();
         let (value, version) = secrets.get(name.as_str()).ok_or_else(|| Error::not_found(name.as_str()))?;
-        Ok(SecretValue::new(value.clone()).with_version(*version))
+        let value = SecretValue::new(value.clone()).with_version(*version);
+        Ok(self.ends.lock().unwrap().map_or(value.clone(), |end| value.with_expires_at(end)))
     }
 }
 

@@ -210,3 +210,20 @@ fn what_is_revoked_while_a_start_waits_for_another_store_is_not_started_with() {
     world.vault.heal();
     world.within(30, "the return", || resolver.provider("p").unwrap().current().is_ok());
 }
+
+#[test]
+fn what_has_come_to_its_own_end_is_in_no_generation() {
+    let world = World::new(TWO, TWO_SECRETS);
+    *world.vault.ends.lock().unwrap() = Some(world.clock.wall() + Duration::from_secs(100));
+    let resolver = world.start();
+    world.within(100, "the end", || resolver.providers().all(|provider| provider.current().is_err()));
+    assert_eq!(world.clock.now(), at(100));
+    let error = block_on(resolver.activate("other", Reason::Manual)).unwrap_err();
+    assert_eq!((error.kept(), error.errors()[0].name()), (None, Some("other")));
+    assert!(resolver.provider("other").unwrap().current().is_err());
+    let report = world.try_start().unwrap_err().to_string();
+    let line = "m.yaml:5:19: providers.other.keys[0]: secret 'other': the value ended";
+    assert!(report.contains(line), "{report}");
+    *world.vault.ends.lock().unwrap() = None;
+    world.within(60, "the return", || resolver.providers().all(|provider| provider.current().is_ok()));
+}
