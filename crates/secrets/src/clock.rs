@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, Waker},
@@ -108,7 +109,9 @@ impl Clock for SystemClock {
                 // The listener is made before the alarm is rung, so that no call to hurry falls in between.
                 let Some(strong) = alarm.upgrade() else { return };
                 let hurry = strong.hurry();
-                let due = strong.ring();
+                // What it tells of runs code that is not ours, and values end by this timer alone: it must not die.
+                let rung = catch_unwind(AssertUnwindSafe(|| strong.ring()));
+                let due = rung.unwrap_or(Some(LATEST_AFTER_SLEEP));
                 drop(strong);
                 match due {
                     None => hurry.await,
@@ -221,7 +224,40 @@ impl Future for ManualSleep {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    /// Panics when it is first rung.
+    #[derive(Default)]
+    struct Startled {
+        rung: AtomicUsize,
+        hurry: event_listener::Event,
+    }
+
+    impl Alarm for Startled {
+        fn ring(&self) -> Option<Duration> {
+            assert_ne!(self.rung.fetch_add(1, Ordering::SeqCst), 0, "the first time");
+            None
+        }
+
+        fn hurry(&self) -> EventListener {
+            self.hurry.listen()
+        }
+    }
+
+    #[test]
+    fn an_alarm_that_panics_rings_again() {
+        let alarm = Arc::new(Startled::default());
+        let weak: Weak<dyn Alarm> = Arc::downgrade(&alarm) as Weak<dyn Alarm>;
+        SystemClock.attach(weak);
+        let started = std::time::Instant::now();
+        while alarm.rung.load(Ordering::SeqCst) < 2 {
+            assert!(started.elapsed() < Duration::from_mins(1), "it rings no more");
+            alarm.hurry.notify(usize::MAX);
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn a_sleep_outlives_the_runtime_that_began_it() {
