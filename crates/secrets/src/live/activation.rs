@@ -103,6 +103,8 @@ pub(super) struct LastRun {
     /// It serves this many of those who ever asked.
     covers: u64,
     outcome: Option<Result<Arc<Generation>, ActivationError>>,
+    /// Whether it asked the stores.
+    is_past_cache: bool,
 }
 
 impl Inner {
@@ -115,18 +117,17 @@ impl Inner {
     ) -> Result<Arc<Generation>, ActivationError> {
         let mine = provider.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut last = provider.turn.lock().await;
+        let takes_cache = reason == Reason::Rotation && !self.configuration.policy().reload_on_rotation;
         if last.covers >= mine
+            && (last.is_past_cache || takes_cache)
             && let Some(outcome) = &last.outcome
         {
             return outcome.clone();
         }
         let covers = provider.asked.load(Ordering::SeqCst);
-        let source = match reason {
-            Reason::Rotation if !self.configuration.policy().reload_on_rotation => Source::Cache,
-            _ => Source::Store,
-        };
+        let source = if takes_cache { Source::Cache } else { Source::Store };
         let outcome = self.resolve_and_swap(provider, reason, source).await;
-        *last = LastRun { covers, outcome: Some(outcome.clone()) };
+        *last = LastRun { covers, outcome: Some(outcome.clone()), is_past_cache: !takes_cache };
         outcome
     }
 

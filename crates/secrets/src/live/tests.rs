@@ -67,17 +67,32 @@ impl Vault {
     }
 }
 
+/// A call under way: until it is answered, or dropped because its time is up.
+struct UnderWay<'v>(&'v Vault);
+
+impl<'v> UnderWay<'v> {
+    fn of(vault: &'v Vault) -> Self {
+        let now = vault.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        vault.high_water.fetch_max(now, Ordering::SeqCst);
+        UnderWay(vault)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 #[async_trait]
 impl SecretResolution for Vault {
     async fn get(&self, name: &SecretName) -> Result<SecretValue> {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        let under_way = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
-        self.high_water.fetch_max(under_way, Ordering::SeqCst);
+        let _under_way = UnderWay::of(self);
         tokio::task::yield_now().await;
         while self.is_held.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
         }
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
         let fault = *self.outage.lock().unwrap();
         if let Some(kind) = fault.or_else(|| self.faults.lock().unwrap().get(name.as_str()).copied()) {
             return Err(Error::new(kind, "a fault of the test"));

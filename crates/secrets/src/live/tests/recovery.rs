@@ -227,3 +227,24 @@ fn what_has_come_to_its_own_end_is_in_no_generation() {
     *world.vault.ends.lock().unwrap() = None;
     world.within(60, "the return", || resolver.providers().all(|provider| provider.current().is_ok()));
 }
+
+#[test]
+fn an_activation_past_the_cache_does_not_share_one_that_was_not() {
+    let lines = format!("{TWO}\nsecret-store.resolution.reload_on_rotation: false\n");
+    let world = World::new(&lines, TWO_SECRETS);
+    let resolver = world.start();
+    world.vault.put("other", "x2");
+    let other = &resolver.0.providers[1];
+    let turn = block_on(other.turn.lock());
+    let asking = [Reason::Rotation, Reason::Manual].map(|reason| {
+        let (resolver, asked) = (resolver.clone(), other.asked.load(Ordering::SeqCst));
+        let asking = thread::spawn(move || block_on(resolver.activate("other", reason)));
+        eventually("the question", || other.asked.load(Ordering::SeqCst) > asked);
+        // It has said that it asks, and is about to wait.
+        settles(&|| false);
+        asking
+    });
+    drop(turn);
+    let keys = asking.map(|asking| asking.join().unwrap().unwrap().setting("keys[0]").map(str::to_owned));
+    assert_eq!(keys.map(Option::unwrap), ["x1", "x2"]);
+}
