@@ -154,7 +154,7 @@ impl Inner {
         self.resolve_and_swap(provider, reason, source).await
     }
 
-    /// Activates a provider that lacked a store, with what is in the cache of the others.
+    /// Activates a provider that is inactive, with what is in the cache, and asks for what is not.
     pub(super) async fn recover(&self, provider: &Arc<Provider>) -> Result<Arc<Generation>, ActivationError> {
         let _turn = provider.turn.lock().await;
         match provider.current() {

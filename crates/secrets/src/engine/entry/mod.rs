@@ -12,7 +12,8 @@
 //! ```
 //!
 //! *Fresh* and *Stale* values are in the view, where readers find them. A *Lapsed* value is not: the next
-//! reader's fetch decides whether it is replaced, confirmed, or served stale.
+//! reader's fetch decides whether it is replaced, confirmed, or served stale. A value that is *Forgotten* is gone, but
+//! who holds the name may have made something of it: they are told of its end as if it were held.
 
 mod arrival;
 mod rotation;
