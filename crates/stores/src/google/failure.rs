@@ -90,15 +90,17 @@ fn is_code(text: &str) -> bool {
 /// The error that `answer` is, to what was asked.
 pub(super) fn of(answer: &Answer, asked: Asked) -> Error {
     let Some(refusal) = Refusal::of(answer) else {
-        return interposed(answer.status);
+        return answer.with_retry_after(interposed(answer.status));
     };
     let error = |kind, what: &str| Error::new(kind, format!("{what} ({})", refusal.shown()));
     // A rate limit has this reason whatever its status.
     if refusal.reason() == Some("RATE_LIMIT_EXCEEDED") {
         return throttled(answer, &refusal);
     }
+    // Of what a project holds, a listing and a new secret need nothing: what is not there is the place itself.
+    let is_of_place = matches!(asked, Asked::Create | Asked::List);
     match refusal.status.as_str() {
-        "NOT_FOUND" => error(ErrorKind::NotFound, "not found"),
+        "NOT_FOUND" if !is_of_place => error(ErrorKind::NotFound, "not found"),
         "PERMISSION_DENIED" => denied(&refusal, asked),
         "UNAUTHENTICATED" => error(ErrorKind::StoreAuth, "the credentials are not accepted").with_help(
             "log in again, or look whether the key or the service account was disabled or deleted",
@@ -113,7 +115,7 @@ pub(super) fn of(answer: &Answer, asked: Asked) -> Error {
         "ALREADY_EXISTS" | "ABORTED" => {
             error(ErrorKind::Conflict, "somebody else changed the secret meanwhile").with_help("try again")
         }
-        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => {
+        "NOT_FOUND" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => {
             error(ErrorKind::InvalidConfig, "the request is refused as wrong").with_help(
                 "check 'project', 'location' and 'replication', and the policies of the organization",
             )
@@ -121,7 +123,7 @@ pub(super) fn of(answer: &Answer, asked: Asked) -> Error {
         "UNIMPLEMENTED" => error(ErrorKind::Unsupported, "the service does not know this call")
             .with_help("check that 'endpoint' is that of Secret Manager"),
         // CANCELLED, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, UNKNOWN, DATA_LOSS, and what may be added.
-        _ => error(ErrorKind::Unavailable, "the service failed"),
+        _ => waiting(error(ErrorKind::Unavailable, "the service failed"), answer, &refusal),
     }
 }
 
@@ -158,9 +160,14 @@ fn throttled(answer: &Answer, refusal: &Refusal) -> Error {
     let what = format!("the quota of the project is used up ({})", refusal.shown());
     let error = Error::new(ErrorKind::Throttled, what)
         .with_help("a longer 'cache_ttl' asks less often; the quota can be raised in the console");
-    match answer.retry_after().or_else(|| refusal.retry_delay()) {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
+    waiting(error, answer, refusal)
+}
+
+/// `error`, with how long Google asks to be left alone, in a header or in a detail.
+fn waiting(error: Error, answer: &Answer, refusal: &Refusal) -> Error {
+    match refusal.retry_delay() {
+        Some(wait) if answer.retry_after().is_none() => error.with_retry_after(wait),
+        _ => answer.with_retry_after(error),
     }
 }
 
@@ -204,6 +211,9 @@ mod tests {
             (400, "FAILED_PRECONDITION", Asked::Create, ErrorKind::InvalidConfig),
             (400, "INVALID_ARGUMENT", Asked::Access, ErrorKind::InvalidConfig),
             (429, "RESOURCE_EXHAUSTED", Asked::List, ErrorKind::Throttled),
+            (404, "NOT_FOUND", Asked::AddVersion, ErrorKind::NotFound),
+            (404, "NOT_FOUND", Asked::List, ErrorKind::InvalidConfig),
+            (404, "NOT_FOUND", Asked::Create, ErrorKind::InvalidConfig),
             (409, "ALREADY_EXISTS", Asked::Create, ErrorKind::Conflict),
             (409, "ABORTED", Asked::Delete, ErrorKind::Conflict),
             (501, "UNIMPLEMENTED", Asked::List, ErrorKind::Unsupported),
@@ -247,6 +257,17 @@ mod tests {
         }
         for reason in ["IAM_PERMISSION_DENIED", "SECURITY_POLICY_VIOLATED", "SOMETHING_NEW"] {
             assert_eq!(with_reason(403, "PERMISSION_DENIED", reason).kind(), ErrorKind::Denied, "{reason}");
+        }
+    }
+
+    #[test]
+    fn an_outage_may_say_when_it_is_over() {
+        for body in [json!({ "error": { "code": 503, "status": "UNAVAILABLE" } }), json!("<html>")] {
+            let mut answer = answer(503, &body);
+            answer.headers.insert("retry-after", "7".parse().unwrap());
+            let error = of(&answer, Asked::Access);
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{body}");
         }
     }
 

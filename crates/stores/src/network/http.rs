@@ -179,6 +179,14 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// `error`, with how long the store asks to be left alone, if this answer says so.
+    pub(crate) fn with_retry_after(&self, error: Error) -> Error {
+        match self.retry_after() {
+            Some(wait) => error.with_retry_after(wait),
+            None => error,
+        }
+    }
+
     /// How long the store asks to be left alone: `Retry-After`, in seconds or as a date (RFC 9110, section
     /// 10.2.3).
     pub(crate) fn retry_after(&self) -> Option<Duration> {

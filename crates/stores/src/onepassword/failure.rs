@@ -26,14 +26,13 @@ pub(super) fn refused(answer: &Answer) -> Error {
     let status = answer.status;
     let error = |kind, what: &str| Error::new(kind, format!("{what} (HTTP {})", status.as_u16()));
     if status == StatusCode::TOO_MANY_REQUESTS {
-        let throttled = error(ErrorKind::Throttled, "the Connect server asks for fewer calls");
-        return match answer.retry_after() {
-            Some(wait) => throttled.with_retry_after(wait),
-            None => throttled,
-        };
+        let throttled =
+            error(ErrorKind::Throttled, "the Connect server, or something before it, asks for fewer calls")
+                .with_help("a longer 'cache_ttl' asks less often");
+        return answer.with_retry_after(throttled);
     }
     if !is_its_own(answer) {
-        return interposed(status);
+        return answer.with_retry_after(interposed(status));
     }
     match status {
         StatusCode::UNAUTHORIZED => error(ErrorKind::StoreAuth, "the Connect server refused the token")
@@ -47,8 +46,9 @@ pub(super) fn refused(answer: &Answer) -> Error {
         StatusCode::PAYLOAD_TOO_LARGE => Error::unsupported("hold a value this long")
             .with_help("1Password has a limit for items: the Connect server refused it with HTTP 413"),
         status if status.is_server_error() => {
-            error(ErrorKind::Unavailable, "the Connect server has trouble of its own")
-                .with_help("its /health tells which part; its log says why")
+            let trouble = error(ErrorKind::Unavailable, "the Connect server has trouble of its own")
+                .with_help("its /health tells which part; its log says why");
+            answer.with_retry_after(trouble)
         }
         _ => error(ErrorKind::Unsupported, "the Connect server does not take this request")
             .with_help("its log says what is wrong with it; a server of version 1.5 or later is supported"),
@@ -105,7 +105,7 @@ mod tests {
             let error = refused(&answer(status, &format!(r#"{{"status":{status},"message":"canary"}}"#)));
             assert_eq!(error.kind(), kind, "{status}");
             assert!(!format!("{error:?}").contains("canary"), "{error:?}");
-            assert!(status == 429 || error.help().is_some(), "{status}");
+            assert!(error.help().is_some(), "{status}");
         }
     }
 
@@ -128,3 +128,14 @@ mod tests {
         assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Throttled, Some(Duration::from_secs(7))));
     }
 }
+
+    #[test]
+    fn an_outage_may_say_when_it_is_over() {
+        for body in [r#"{"status":503}"#, "<html></html>"] {
+            let mut answer = answer(503, body);
+            answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+            let error = refused(&answer);
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{body}");
+        }
+    }
