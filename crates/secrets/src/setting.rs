@@ -97,6 +97,9 @@ pub struct ConnectorSpec {
     /// Whether its backend is asked over a network: then it has [`NETWORK_SETTINGS`] too, and no call of it may
     /// take longer than `fetch_timeout`.
     pub network: bool,
+    /// Environment variables that its stores take credentials from by themselves, as the vendor's own tools do: a
+    /// program that gets what a store holds must not get these too.
+    pub credential_variables: &'static [&'static str],
     /// Its settings, beyond those that it shares: [`all_settings`](ConnectorSpec::all_settings) has both.
     pub settings: &'static [Setting],
 }
@@ -115,6 +118,7 @@ impl ConnectorSpec {
             batch: 1,
             price: None,
             network: false,
+            credential_variables: &[],
             settings: &[],
         }
     }
@@ -146,6 +150,12 @@ impl ConnectorSpec {
     /// Its backend is asked over a network.
     pub const fn over_network(mut self) -> Self {
         self.network = true;
+        self
+    }
+
+    /// Its stores take credentials from these environment variables, where no setting gives them.
+    pub const fn with_credential_variables(mut self, names: &'static [&'static str]) -> Self {
+        self.credential_variables = names;
         self
     }
 

@@ -86,6 +86,7 @@ fn the_stores_credentials_are_kept_from_the_program() {
   stores:
     file: { store: modelmesh.encrypted-file.v1, file_path: '${FOLDER}/none', passphrase: 'x${env:FILE_PASS}' }
     other: { store: modelmesh.memory-secrets.v1, secrets: { a: '${MEMORY:-}' } }
+    remote: { store: 1password.connect.v1 }
 env: { GIVEN: '${secrets:MODELMESH_PASSPHRASE}' }
 ",
     );
@@ -95,6 +96,7 @@ env: { GIVEN: '${secrets:MODELMESH_PASSPHRASE}' }
         ("MODELMESH_PASSPHRASE", "given"),
         ("FILE_PASS", "x"),
         ("MEMORY", "x"),
+        ("OP_CONNECT_TOKEN", "x"),
         ("FOLDER", "/x"),
         ("MINE", "x"),
     ];

@@ -76,10 +76,12 @@ impl StoreEntry {
         self.drafts.templates().flat_map(super::bootstrap::Template::references)
     }
 
-    /// The environment variables from which the store's credentials are filled in: a program that gets what
-    /// the store holds must not get these too.
+    /// The environment variables from which the store's credentials are filled in, or which its connector reads by
+    /// itself: a program that gets what the store holds must not get these too.
     pub fn credential_variables(&self) -> impl Iterator<Item = &str> {
-        self.drafts.secret_templates().flat_map(super::bootstrap::Template::variables)
+        let of_connector = self.connector().map_or(&[][..], |spec| spec.credential_variables);
+        let named = self.drafts.secret_templates().flat_map(super::bootstrap::Template::variables);
+        named.chain(of_connector.iter().copied())
     }
 
     /// The places of those references.

@@ -14,6 +14,9 @@ use crate::{
 
 const CATALOGUE: &[ConnectorSpec] = &[
     ConnectorSpec::new("modelmesh.env.v1", "the environment").uncached(),
+    ConnectorSpec::new("test.vault.v1", "a vault")
+        .with_credential_variables(&["VAULT_TOKEN"])
+        .with_settings(&[Setting::new("token", SettingKind::Secret, "a token")]),
     ConnectorSpec::new("test.file.v1", "a file").writable().with_settings(&[
         Setting::new("path", SettingKind::Path, "the file").with_aliases(&["file_path", "file"]),
         Setting::new("passphrase", SettingKind::Secret, "the passphrase"),
@@ -62,6 +65,13 @@ fn without_a_secrets_section_the_environment_is_the_store() {
         configuration.require_valid().unwrap();
         assert_eq!(configuration.store("default").unwrap().connector().unwrap().id, "modelmesh.env.v1");
     }
+}
+
+#[test]
+fn the_variables_that_hold_a_stores_credentials_are_known() {
+    let configuration = parse("secrets: {store: test.vault.v1, token: '${env:NAMED}'}");
+    let variables: Vec<_> = configuration.store("default").unwrap().credential_variables().collect();
+    assert_eq!(variables, ["NAMED", "VAULT_TOKEN"]);
 }
 
 #[test]

@@ -41,6 +41,7 @@ pub(crate) const CONNECTOR: Connector = Connector {
     spec: ConnectorSpec::new("1password.connect.v1", "items of a 1Password vault, through a Connect server")
         .writable()
         .over_network()
+        .with_credential_variables(&[variable::TOKEN])
         .with_settings(&[
             Setting::new("server_url", SettingKind::Text, "the address of the Connect server")
                 .with_aliases(&["host"])
