@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use self::{
     failure::Asked,
     login::{Login, Shared},
-    payload::Accessed,
+    payload::{Accessed, Added},
     place::{LATEST, Place},
 };
 use crate::{
@@ -42,6 +42,9 @@ const MAX_PAYLOAD: usize = 64 << 10;
 const PAGE: &str = "10000";
 
 /// The line of the registry.
+/// How many pages a listing has at the most: nobody else limits its time.
+const MAX_PAGES: usize = 1000;
+
 pub(crate) const CONNECTOR: Connector = Connector {
     spec: ConnectorSpec::new("google.secret-manager.v1", "Google Cloud Secret Manager")
         .writable()
@@ -152,7 +155,8 @@ impl GoogleStore {
             let request = http.request(Method::POST, place.secret(name, ":addVersion")?);
             Ok(request.header(CONTENT_TYPE, "application/json").body(body.clone()))
         });
-        answer.await.map(drop)
+        // What is in between may answer with success, too: a write is done when Google says which version it made.
+        answer.await?.json::<Added>()?.check(name)
     }
 
     /// Makes a secret without versions. That somebody else did so meanwhile is as good.
@@ -177,8 +181,10 @@ impl GoogleStore {
         }
         self.create(name).await?;
         self.add_version(name, value).await.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::new(ErrorKind::Conflict, "somebody else deletes the secret")
-                .with_help("try again when they are done"),
+            ErrorKind::NotFound => Error::new(ErrorKind::Conflict, "the secret was made, and is not there")
+                .with_help(
+                    "somebody else deletes it, or Google does not know of it everywhere yet: try again later",
+                ),
             _ => error,
         })
     }
@@ -207,6 +213,10 @@ struct Page {
 struct Listed {
     name: String,
 }
+
+/// The answer to `secrets.delete`.
+#[derive(Deserialize)]
+struct Nothing {}
 
 /// What `replication` says, as the body of `secrets.create`.
 fn replication(settings: &Settings, is_regional: bool) -> Result<Value> {
@@ -265,8 +275,8 @@ impl SecretManagement for GoogleStore {
             if token.is_empty() {
                 break;
             }
-            if !tokens.insert(token.clone()) {
-                return Err(malformed("repeats a page of the listing"));
+            if tokens.len() == MAX_PAGES || !tokens.insert(token.clone()) {
+                return Err(malformed("is a listing without an end"));
             }
         }
         names.sort_unstable();
@@ -280,7 +290,7 @@ impl SecretManagement for GoogleStore {
             place::check_name(name)?;
             let answer = self
                 .ask(Asked::Delete, |http, place| Ok(http.request(Method::DELETE, place.secret(name, "")?)));
-            answer.await.map(drop)
+            answer.await?.json::<Nothing>().map(drop)
         };
         delete.await.map_err(|error: Error| error.with_name(name))
     }

@@ -54,6 +54,20 @@ impl Accessed {
     }
 }
 
+/// The answer to `secrets.addVersion`.
+#[derive(Deserialize)]
+pub(super) struct Added {
+    name: String,
+}
+
+impl Added {
+    /// `Malformed` if it is not of the secret `name`: then nobody knows whether a version was made.
+    pub(super) fn check(&self, name: &SecretName) -> Result<()> {
+        let made = place::version_of(&self.name, name);
+        made.map(drop).ok_or_else(|| malformed("is of another secret than was set"))
+    }
+}
+
 /// The body of `secrets.addVersion`, wiped when it has been sent.
 pub(super) fn to_add(value: &SecretValue) -> Bytes {
     let bytes = value.expose().as_bytes();

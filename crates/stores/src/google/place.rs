@@ -64,7 +64,9 @@ pub(super) fn check_version(version: &Version) -> Result<()> {
     let is_one = !text.is_empty()
         && text.len() <= 63
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    if is_one {
+    // An alias begins with a letter; versions are counted from 1.
+    let is_number = text.starts_with(|c: char| c.is_ascii_digit());
+    if is_one && (!is_number || text.parse::<i64>().is_ok_and(|number| number > 0)) {
         return Ok(());
     }
     Err(Error::new(ErrorKind::NotFound, "there can be no such version")
@@ -183,7 +185,12 @@ mod tests {
         for bad in ["team/key", "a.b", "a b", "a:b", "a%2fb", "cl\u{e9}", &longer] {
             assert_eq!(check_name(&name(bad)).unwrap_err().kind(), ErrorKind::InvalidName, "{bad}");
         }
-        for bad in ["", "../1", "1:destroy", "1/x", "1?alt=media", "\u{661}"] {
+        for good in ["1", "9223372036854775807", "latest", "stable-2"] {
+            assert!(check_version(&Version::from(good)).is_ok(), "{good}");
+        }
+        for bad in
+            ["", "../1", "1:destroy", "1/x", "1?alt=media", "\u{661}", "0", "1st", "9223372036854775808"]
+        {
             let version = Version::from(bad);
             assert_eq!(check_version(&version).unwrap_err().kind(), ErrorKind::NotFound, "{bad}");
         }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     connector::OpenContext,
     json,
-    network::{Answer, Endpoint, Http, bearer},
+    network::{Answer, Endpoint, Http, bearer, malformed},
 };
 
 /// A Connect server, as seen with one token, and one vault of it.
@@ -142,7 +142,13 @@ impl Connect {
     pub(super) async fn delete(&self, id: &str) -> Result<bool> {
         let vault = self.vault().await?;
         let url = self.url(&[&vault, "items", id])?;
-        Ok(self.send(Method::DELETE, url, None).await?.is_some())
+        match self.send(Method::DELETE, url, None).await? {
+            // Something in between may answer with success, too, but hardly with this one.
+            Some(answer) if answer.status != StatusCode::NO_CONTENT => {
+                Err(malformed("is not what the Connect server says when an item is removed"))
+            }
+            removed => Ok(removed.is_some()),
+        }
     }
 
     /// A place under `/v1/vaults`.

@@ -71,6 +71,12 @@ pub(super) fn ambiguous() -> Error {
         .with_help("rename or remove all but one, or ask for the one that is meant by its ID")
 }
 
+/// Two answers contradict each other.
+pub(super) fn changing() -> Error {
+    Error::new(ErrorKind::Unavailable, "the item was listed, and is not there or is another one now")
+        .with_help("somebody changes it, or not every Connect server has heard of it yet: try again")
+}
+
 pub(super) fn archived() -> Error {
     Error::new(ErrorKind::Disabled, "the item is archived").with_help("restore it in 1Password")
 }
@@ -127,7 +133,6 @@ mod tests {
         let error = refused(&answer);
         assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Throttled, Some(Duration::from_secs(7))));
     }
-}
 
     #[test]
     fn an_outage_may_say_when_it_is_over() {
@@ -139,3 +144,4 @@ mod tests {
             assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{body}");
         }
     }
+}

@@ -16,8 +16,8 @@ mod item;
 use std::{fmt, sync::Arc};
 
 use modelmesh_secrets::{
-    Capabilities, Error, ErrorKind, Result, SecretManagement, SecretName, SecretResolution,
-    SecretStoreConnector, SecretValue, async_trait,
+    Capabilities, Error, ErrorKind, ExposeSecret as _, Result, SecretManagement, SecretName,
+    SecretResolution, SecretStoreConnector, SecretValue, async_trait,
     setting::{ConnectorSpec, Setting, SettingKind, Settings},
 };
 use tokio::sync::Mutex;
@@ -91,7 +91,8 @@ impl ConnectStore {
             let set = settings.text(key).map(str::to_owned).filter(|text| !text.is_empty());
             set.or_else(|| variable(name)).ok_or_else(|| missing(key, name))
         };
-        let token = settings.secret("token").cloned().or_else(|| variable(variable::TOKEN).map(Into::into));
+        let token = settings.secret("token").filter(|token| !token.expose_secret().is_empty()).cloned();
+        let token = token.or_else(|| variable(variable::TOKEN).map(Into::into));
         let token = token.ok_or_else(|| missing("token", variable::TOKEN))?;
         let server = text("server_url", variable::HOST)?;
         let vault = text("vault_id", variable::VAULT)?;
@@ -127,9 +128,10 @@ impl ConnectStore {
         }
         Ok(match active {
             Some(summary) => match self.connect.item(&summary.id).await? {
-                // It may have got another title since it was listed, or have gone.
                 Some(item) if item.title == name && item.state() == State::Active => Found::Item(item.into()),
-                _ => Found::Nothing,
+                // It was there a moment ago. Two servers behind one address may also know different things: a new
+                // item would be a second one.
+                _ => return Err(failure::changing()),
             },
             None if is_archived => Found::Archived,
             None => Found::Nothing,

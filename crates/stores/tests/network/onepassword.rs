@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use modelmesh_secrets::{ErrorKind, Result, SecretName, SecretStoreConnector, SecretValue};
 use modelmesh_testkit::{
     canary::Canary,
-    servers::{onepassword::Right, python_program},
+    servers::{onepassword::Right, python_program, stranger::Stranger},
 };
 use serde_json::{Value, json};
 use tokio::{process::Command, task::JoinSet};
@@ -53,6 +53,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_token_for_reading_cannot_write,
         a_vault_is_not_left,
         a_setting_that_is_missing_is_named,
+        answers_that_contradict_each_other_are_an_outage,
+        an_answer_of_somebody_else_confirms_no_write,
     ]
 }
 
@@ -499,6 +501,7 @@ async fn a_setting_that_is_missing_is_named(backend: &OnePassword) {
         ("vault_id: v, token: t", "'server_url' is missing"),
         ("host: 'https://connect', token: t", "'vault_id' is missing"),
         ("host: 'https://connect', vault: v", "'token' is missing"),
+        ("host: 'https://connect', vault: v, token: ''", "'token' is missing"),
         ("host: 'https://connect', vault: v, token: t, field: ''", "'field' is empty"),
     ] {
         let stores = stores(backend, &configuration(&format!("store: 1password.connect.v1, {entry}"), ""));
@@ -506,4 +509,27 @@ async fn a_setting_that_is_missing_is_named(backend: &OnePassword) {
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
         assert_eq!(error.message(), missing);
     }
+}
+
+async fn an_answer_of_somebody_else_confirms_no_write(backend: &OnePassword) {
+    let id = "a".repeat(26);
+    // An item, to whatever is asked.
+    let item = json!({ "id": id, "title": "key" }).to_string();
+    let stranger = Stranger::saying(move |_| item.clone());
+    let store = backend.open_at(&stranger.address(), &id, backend.token(), "").await;
+    assert_eq!(kind(store.management().unwrap().delete(&name(&id))).await, ErrorKind::Malformed);
+    assert_eq!(kind(set(&store, "key", "value")).await, ErrorKind::Malformed);
+}
+
+async fn answers_that_contradict_each_other_are_an_outage(backend: &OnePassword) {
+    let id = "a".repeat(26);
+    let titled = |title: &str| json!({ "id": id, "title": title });
+    let (listing, item) = (json!([titled("key")]).to_string(), titled("another").to_string());
+    // One after the other: what is listed, and the item itself.
+    let stranger =
+        Stranger::saying(move |number| if number % 2 == 0 { listing.clone() } else { item.clone() });
+    let store = backend.open_at(&stranger.address(), &id, backend.token(), "retry: { tries: 1 }").await;
+    assert_eq!(kind(get(&store, "key")).await, ErrorKind::Unavailable);
+    assert_eq!(kind(set(&store, "key", "value")).await, ErrorKind::Unavailable);
+    assert_eq!(kind(store.management().unwrap().delete(&name("key"))).await, ErrorKind::Unavailable);
 }

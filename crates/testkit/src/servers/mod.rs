@@ -7,5 +7,6 @@
 pub mod google;
 pub mod onepassword;
 mod process;
+pub mod stranger;
 
 pub use process::{ServerProcess, free_port, python_program};

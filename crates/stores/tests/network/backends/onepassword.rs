@@ -55,7 +55,8 @@ impl OnePassword {
         self.open_at(&self.server().address(), vault, token, more).await
     }
 
-    async fn open_at(
+    /// As [`open`](OnePassword::open), at another address.
+    pub(crate) async fn open_at(
         &self,
         address: &str,
         vault: &str,
