@@ -3,14 +3,16 @@
 //! The official library makes tokens and keeps them fresh. It is given its credentials here, and not left to find
 //! them, for it reads the process's own environment. What it does beyond our reach: its requests for tokens trust
 //! the system's certificates alone, and of federated identities it reads `AWS_*` and
-//! `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES` from the process. After a login is dropped, the task that refreshes
-//! its token ends the next time it wakes.
+//! `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES` from the process. It tries nothing twice, but waits for an answer
+//! without a limit, which is ours to set. After a login is dropped, the task that refreshes its token ends the next
+//! time it wakes.
 
 use std::{
     error::Error as StdError,
     fmt, fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use google_cloud_auth::{
@@ -21,7 +23,7 @@ use google_cloud_auth::{
 };
 use http::{Extensions, HeaderMap};
 use modelmesh_secrets::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, duration,
     setting::{SettingValue, Settings},
 };
 use reqwest::Method;
@@ -30,11 +32,11 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::place;
+use super::{gcloud, place};
 use crate::{
     blocking,
     connector::OpenContext,
-    environment::{Environment, FixedEnvironment},
+    environment::FixedEnvironment,
     network::{Answer, Endpoint, Http},
 };
 
@@ -45,8 +47,6 @@ mod variable {
     pub(super) const PROJECT: [&str; 2] = ["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"];
     pub(super) const QUOTA_PROJECT: &str = "GOOGLE_CLOUD_QUOTA_PROJECT";
     pub(super) const METADATA_HOST: &str = "GCE_METADATA_HOST";
-    /// The folder of `gcloud`, where it is another than the usual one.
-    pub(super) const GCLOUD_FOLDER: &str = "CLOUDSDK_CONFIG";
 }
 
 /// The address of the metadata server, for which no resolver need be asked.
@@ -67,8 +67,10 @@ pub(super) struct Login {
     file: Option<PathBuf>,
     /// The setting `project`.
     project: Option<String>,
+    /// Whether credentials may go over plain HTTP to other machines.
+    allows_plain: bool,
     context: OpenContext,
-    identity: Mutex<Option<Arc<OnceCell<Identity>>>>,
+    held: Held,
 }
 
 impl fmt::Debug for Login {
@@ -90,6 +92,23 @@ pub(super) struct Identity {
 
 /// A login, shared by the calls that use it.
 pub(super) type Shared = Arc<OnceCell<Identity>>;
+
+/// The login that calls are made with.
+#[derive(Clone, Default)]
+struct Held(Arc<Mutex<Option<Shared>>>);
+
+impl Held {
+    fn current(&self) -> Shared {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(held.get_or_insert_default())
+    }
+
+    fn forget(&self, refused: &Shared) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another call may have logged in anew meanwhile.
+        held.take_if(|held| Arc::ptr_eq(held, refused));
+    }
+}
 
 /// Credentials as they are found.
 enum Found {
@@ -116,21 +135,19 @@ impl Login {
         }
         let project = settings.text("project").map(str::to_owned);
         project.as_deref().map_or(Ok(()), place::check_project)?;
-        Ok(Login { auth, file, project, context: context.clone(), identity: Mutex::default() })
+        let allows_plain = settings.boolean("allow_http").unwrap_or(false);
+        Ok(Login { auth, file, project, allows_plain, context: context.clone(), held: Held::default() })
     }
 
     /// The login that calls are made with. Whoever needs it first [makes](Login::ready) it; the others wait.
     pub(super) fn current(&self) -> Shared {
-        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(identity.get_or_insert_default())
+        self.held.current()
     }
 
     /// Drops a login that does not work. The next call makes a new one, and reads the credentials again: a key may
     /// have been replaced on disk.
     pub(super) fn forget(&self, refused: &Shared) {
-        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another call may have logged in anew meanwhile.
-        identity.take_if(|held| Arc::ptr_eq(held, refused));
+        self.held.forget(refused);
     }
 
     /// Whether a new login can be another than the one before.
@@ -143,6 +160,34 @@ impl Login {
         shared.get_or_try_init(|| self.log_in()).await
     }
 
+    /// The headers that say who we are: a token, and the project whose quota is used.
+    ///
+    /// `Unavailable` if there is no answer where tokens are had, `StoreAuth` if none is given. Such a login is
+    /// [forgotten](Login::forget): the library remembers an error for seconds, and waits for an answer for ever; when
+    /// to try again is not its business.
+    pub(super) async fn headers(&self, shared: &Shared, identity: &Identity) -> Result<HeaderMap> {
+        let Some(credentials) = identity.credentials.clone() else {
+            return Ok(HeaderMap::new());
+        };
+        let (held, awaited) = (self.held.clone(), Arc::clone(shared));
+        let limit = self.context.request_timeout;
+        // In a task, for a caller may give up first, and must not leave a login behind that hangs; and the library
+        // panics where the runtime on which the login was made has ended.
+        let task = tokio::spawn(async move {
+            let headers = match tokio::time::timeout(limit, credentials.headers(Extensions::new())).await {
+                Ok(Ok(CacheableResource::New { data, .. })) => Ok(data),
+                Ok(Ok(CacheableResource::NotModified)) => Err(ended_early()),
+                Ok(Err(error)) => Err(no_token(&error)),
+                Err(_) => Err(too_slow(limit)),
+            };
+            headers.inspect_err(|_| held.forget(&awaited))
+        });
+        task.await.unwrap_or_else(|_| {
+            self.forget(shared);
+            Err(ended_early())
+        })
+    }
+
     async fn log_in(&self) -> Result<Identity> {
         if self.auth == Auth::Anonymous {
             let project = self.known_project().ok_or_else(no_project)?;
@@ -152,7 +197,11 @@ impl Login {
         let (credentials, project) = match self.find()? {
             Found::File(path) => {
                 let (credentials, of_file) = self.read(path).await?;
-                (credentials, known.or(of_file).ok_or_else(no_project)?)
+                let project = match known.or(of_file) {
+                    Some(project) => project,
+                    None => self.project_of_gcloud().await?.ok_or_else(no_project)?,
+                };
+                (credentials, project)
             }
             Found::MetadataServer => {
                 let project = match known {
@@ -177,7 +226,7 @@ impl Login {
             return Err(Error::new(ErrorKind::InvalidConfig, "'auth: service_account' needs a key file")
                 .with_help("name it in 'credentials_file' or GOOGLE_APPLICATION_CREDENTIALS"));
         }
-        let of_gcloud = gcloud_folder(&*self.context.environment)
+        let of_gcloud = gcloud::folder(&*self.context.environment)
             .map(|folder| folder.join("application_default_credentials.json"));
         Ok(of_gcloud.filter(|path| path.exists()).map_or(Found::MetadataServer, Found::File))
     }
@@ -198,6 +247,12 @@ impl Login {
         if self.auth == Auth::ServiceAccount && kind != "service_account" {
             return Err(invalid("is not the key of a service account")
                 .with_help("'auth: application_default' takes every kind of credentials"));
+        }
+        for (key, address) in token_addresses(&json) {
+            Endpoint::parse(key, address, self.allows_plain).map_err(|error| {
+                let help = error.help().unwrap_or_default().to_owned();
+                invalid(error.message()).with_help(help)
+            })?;
         }
         let project = json.get("project_id").and_then(Value::as_str).map(str::to_owned);
         provide_cryptography();
@@ -264,45 +319,32 @@ impl Login {
         text.map(|project| project.trim().to_owned()).ok_or_else(no_machine)
     }
 
+    /// The project that `gcloud` works in: whose login is a person's, theirs is no part of it.
+    async fn project_of_gcloud(&self) -> Result<Option<String>> {
+        let environment = Arc::clone(&self.context.environment);
+        blocking::run(move || Ok(gcloud::project(&*environment))).await
+    }
+
     fn known_project(&self) -> Option<String> {
         let of_environment = || variable::PROJECT.iter().find_map(|name| self.variable(name));
         self.project.clone().or_else(of_environment)
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        let value = self.context.environment.var(name)?.into_string().ok()?;
-        (!value.is_empty()).then_some(value)
-    }
-}
-
-impl Identity {
-    /// The headers that say who we are: a token, and the project whose quota is used.
-    ///
-    /// `Unavailable` if there is no answer where tokens are had, `StoreAuth` if none is given.
-    pub(super) async fn headers(&self) -> Result<HeaderMap> {
-        let Some(credentials) = self.credentials.clone() else {
-            return Ok(HeaderMap::new());
-        };
-        // In a task, for the library panics where the runtime on which the login was made has ended.
-        let headers = tokio::spawn(async move { credentials.headers(Extensions::new()).await }).await;
-        match headers {
-            Ok(Ok(CacheableResource::New { data, .. })) => Ok(data),
-            Ok(Err(error)) => Err(no_token(&error)),
-            Ok(Ok(CacheableResource::NotModified)) | Err(_) => {
-                Err(Error::new(ErrorKind::Unavailable, "the login ended before it gave a token"))
-            }
-        }
+        gcloud::variable(&*self.context.environment, name)
     }
 }
 
 /// The error of a login without a token. What the library says is not shown: it holds the answer of whoever gives
 /// tokens.
 fn no_token(error: &CredentialsError) -> Error {
-    let causes = std::iter::successors(Some(error as &(dyn StdError + 'static)), |&cause| cause.source());
-    let status =
-        causes.filter_map(|cause| cause.downcast_ref::<reqwest::Error>()).find_map(reqwest::Error::status);
+    let mut causes = std::iter::successors(Some(error as &(dyn StdError + 'static)), |&cause| cause.source());
+    let http = causes.find_map(|cause| cause.downcast_ref::<reqwest::Error>());
+    // To the library an answer that it cannot read, or not to its end, is a refusal too.
+    let is_unreadable = http.is_some_and(|error| error.status().is_none());
+    let status = http.and_then(reqwest::Error::status);
     let status = status.map(|status| format!(" (HTTP {})", status.as_u16())).unwrap_or_default();
-    if error.is_transient() {
+    if error.is_transient() || is_unreadable {
         return Error::new(
             ErrorKind::Unavailable,
             format!("no token could be had from Google's login{status}"),
@@ -314,6 +356,17 @@ fn no_token(error: &CredentialsError) -> Error {
     }
     Error::new(ErrorKind::StoreAuth, format!("no token is given for these credentials{status}"))
         .with_help("log in again, or look whether the key or the account was disabled or deleted")
+}
+
+fn ended_early() -> Error {
+    Error::new(ErrorKind::Unavailable, "the login ended before it gave a token")
+        .with_help("try again: the next call logs in anew")
+}
+
+fn too_slow(limit: Duration) -> Error {
+    let limit = duration::format(limit);
+    Error::new(ErrorKind::Unavailable, format!("Google's login did not answer within {limit}"))
+        .with_help("check that it can be reached; 'fetch_timeout' is the longest it may take")
 }
 
 /// The library signs and connects with the process's default provider of cryptography, and panics without one. If
@@ -337,17 +390,14 @@ fn check_certificates() -> Result<()> {
     .with_help("install 'ca-certificates', or name a file of them in SSL_CERT_FILE"))
 }
 
-/// The folder in which `gcloud` keeps a person's login.
-fn gcloud_folder(environment: &dyn Environment) -> Option<PathBuf> {
-    let folder = |name: &str| environment.var(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let usual = || {
-        if cfg!(windows) {
-            Some(folder("APPDATA")?.join("gcloud"))
-        } else {
-            Some(folder("HOME")?.join(".config/gcloud"))
-        }
-    };
-    folder(variable::GCLOUD_FOLDER).or_else(usual)
+/// Where a file says that tokens are had, which is where its secrets are sent.
+fn token_addresses(file: &Value) -> impl Iterator<Item = (&'static str, &str)> {
+    // An impersonated account is reached with the credentials of another one.
+    let parts = [Some(file), file.get("source_credentials")];
+    parts.into_iter().flatten().flat_map(|part| {
+        let keys = ["token_uri", "token_url", "service_account_impersonation_url"];
+        keys.into_iter().filter_map(|key| Some((key, part.get(key)?.as_str()?)))
+    })
 }
 
 fn no_project() -> Error {

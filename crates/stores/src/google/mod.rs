@@ -8,6 +8,7 @@
 //!   empty fields are absent.
 
 mod failure;
+mod gcloud;
 mod login;
 mod payload;
 mod place;
@@ -41,10 +42,10 @@ const MAX_PAYLOAD: usize = 64 << 10;
 /// that is read.
 const PAGE: &str = "10000";
 
-/// The line of the registry.
 /// How many pages a listing has at the most: nobody else limits its time.
 const MAX_PAGES: usize = 1000;
 
+/// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {
     spec: ConnectorSpec::new("google.secret-manager.v1", "Google Cloud Secret Manager")
         .writable()
@@ -52,7 +53,7 @@ pub(crate) const CONNECTOR: Connector = Connector {
         .with_price(Price::new(3, "https://cloud.google.com/secret-manager/pricing", "2026-11-24"))
         .with_settings(&[
             Setting::new("project", SettingKind::Text, "the project's ID or number")
-                .with_default("(GOOGLE_CLOUD_PROJECT, else that of the credentials)"),
+                .with_default("(GOOGLE_CLOUD_PROJECT, else that of the credentials, or of gcloud)"),
             Setting::new("location", SettingKind::Text, "the location of regional secrets")
                 .with_default("(none: global secrets)"),
             Setting::new(
@@ -135,8 +136,7 @@ impl GoogleStore {
         request: impl Fn(&Http, Place<'_>) -> Result<RequestBuilder> + Send + Sync,
     ) -> Result<Answer> {
         let identity = self.login.ready(login).await?;
-        // The library remembers an error for seconds; when to try again is not its business.
-        let headers = identity.headers().await.inspect_err(|_| self.login.forget(login))?;
+        let headers = self.login.headers(login, identity).await?;
         let location = self.location.as_deref();
         let place = Place { endpoint: &self.endpoint, project: &identity.project, location };
         self.http.send(request(&self.http, place)?.headers(headers)).await

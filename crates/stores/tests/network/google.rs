@@ -1,5 +1,7 @@
 //! What is peculiar to Google Secret Manager, and the proof of its server.
 
+mod login;
+
 use std::{fs, path::PathBuf, process::Command, sync::Arc};
 
 use libtest_mimic::Trial;
@@ -13,9 +15,9 @@ use modelmesh_stores::{
     registry::{OpenContext, catalogue},
 };
 use modelmesh_testkit::servers::{
-    free_port,
     google::{Condition, GoogleServer, VersionState},
     python_program,
+    stranger::Stranger,
 };
 use tempfile::TempDir;
 
@@ -27,7 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             vec![$(crate::trial(concat!("google::", stringify!($test)), $test)),*]
         };
     }
-    trials![
+    let mut trials = trials![
         googles_own_client_proves_the_server,
         a_disabled_latest_version_is_disabled_whatever_is_older,
         a_destroyed_latest_version_is_disabled,
@@ -38,20 +40,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_listing_asks_for_its_prefix_alone,
         two_creators_at_once_lose_nothing,
         a_known_secret_is_written_in_one_call,
-        an_expired_token_is_one_fresh_login,
-        a_refused_login_is_store_auth,
-        a_service_account_signs_for_itself,
-        a_replaced_key_is_read_anew,
-        a_revoked_key_is_store_auth_after_one_fresh_login,
-        a_federated_identity_is_exchanged_for_a_token,
-        a_machine_has_a_login_and_a_project,
-        no_login_at_all_is_an_outage_that_says_what_to_do,
-        credentials_are_found_as_googles_tools_do,
-        an_emulator_needs_no_login,
-        an_unknown_project_says_nothing_about_a_secret,
+        an_answer_of_somebody_else_confirms_no_write,
+        a_listing_has_an_end,
         settings_that_contradict_each_other_are_refused,
-        a_file_that_is_no_login_is_refused_unseen,
-    ]
+    ];
+    trials.extend(login::trials());
+    trials
 }
 
 /// A server with one project, and the file of a login.
@@ -266,134 +260,32 @@ async fn a_known_secret_is_written_in_one_call() {
     assert_eq!(fixture.requests(), [call]);
 }
 
-async fn an_expired_token_is_one_fresh_login() {
-    let fixture = Fixture::new();
-    let user = fixture.server.user();
-    let entry = entry(&fixture.server.address(), &fixture.project, &fixture.file("user.json", &user.file));
-    let store = open(&entry, "", &[]).await.unwrap();
-    store.management().unwrap().set(&key(), &"value".into()).await.unwrap();
-    assert_eq!(fixture.server.logins_of(&user), 1);
-    fixture.server.expire_tokens(&user);
-    assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
-    assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
-    assert_eq!(fixture.server.logins_of(&user), 2);
+/// A store without a login, at somebody who answers everything with success and this text.
+async fn at_stranger(text: impl Fn(usize) -> String + Send + 'static) -> Arc<dyn SecretStoreConnector> {
+    let stranger = Stranger::saying(text);
+    let entry = format!("store: google.secret-manager.v1, endpoint: '{}'", stranger.address());
+    open(&entry, "auth: anonymous, project: acme", &[]).await.unwrap()
 }
 
-async fn a_refused_login_is_store_auth() {
-    let fixture = Fixture::new();
-    let user = fixture.server.user();
-    fixture.server.refuse_login(&user);
-    let entry = entry(&fixture.server.address(), &fixture.project, &fixture.file("user.json", &user.file));
-    let store = open(&entry, "", &[]).await.unwrap();
-    assert_eq!(kind_of_get(&store).await, ErrorKind::StoreAuth);
-    assert_eq!(fixture.requests(), [] as [&str; 0]);
-}
-
-async fn a_service_account_signs_for_itself() {
-    let fixture = Fixture::new();
-    fixture.server.add_version(&fixture.project, "openai-key", b"value");
-    let file = fixture.file("key.json", &fixture.server.service_account(&fixture.project, &rsa_key()));
-    // The project is that of the key.
-    let entry = format!("{}, credentials_file: '{}'", fixture.bare_entry(), file.display());
-    for auth in ["service_account", "application_default"] {
-        let store = open(&entry, &format!("auth: {auth}"), &[]).await.unwrap();
-        assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
+async fn an_answer_of_somebody_else_confirms_no_write() {
+    for text in ["<html>Please log in</html>", "\"\"", r#"{"name": "projects/1/secrets/other/versions/1"}"#] {
+        let store = at_stranger(|_| text.to_owned()).await;
+        let error = store.management().unwrap().set(&key(), &"value".into()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{text}");
+    }
+    for text in ["<html>Please log in</html>", "\"\""] {
+        let store = at_stranger(|_| text.to_owned()).await;
+        let error = store.management().unwrap().delete(&key()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{text}");
     }
 }
 
-async fn a_replaced_key_is_read_anew() {
-    let fixture = Fixture::new();
-    fixture.server.add_version(&fixture.project, "openai-key", b"value");
-    let file = fixture.file("key.json", &fixture.server.service_account(&fixture.project, &rsa_key()));
-    let store = open(&entry(&fixture.server.address(), &fixture.project, &file), "", &[]).await.unwrap();
-    store.get(&key()).await.unwrap();
-
-    fixture.server.revoke_keys(&fixture.project);
-    fixture.file("key.json", &fixture.server.service_account(&fixture.project, &rsa_key()));
-    assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
-}
-
-async fn a_revoked_key_is_store_auth_after_one_fresh_login() {
-    let fixture = Fixture::new();
-    let file = fixture.file("key.json", &fixture.server.service_account(&fixture.project, &rsa_key()));
-    let store = open(&entry(&fixture.server.address(), &fixture.project, &file), "", &[]).await.unwrap();
-    fixture.server.revoke_keys(&fixture.project);
-    assert_eq!(kind_of_get(&store).await, ErrorKind::StoreAuth);
-    // Who was not accepted is no request of the project: it never gets as far.
-    assert_eq!(fixture.server.refused_tokens(), 2);
-}
-
-async fn a_federated_identity_is_exchanged_for_a_token() {
-    let fixture = Fixture::new();
-    fixture.server.add_version(&fixture.project, "openai-key", b"value");
-    let (file, subject) = fixture.server.federated(&fixture.folder.path().join("subject"));
-    let (file, subject_file) = (fixture.file("federated.json", &file), fixture.file("subject", "not one"));
-    let entry = entry(&fixture.server.address(), &fixture.project, &file);
-    let store = open(&entry, "", &[]).await.unwrap();
-    assert_eq!(kind_of_get(&store).await, ErrorKind::StoreAuth);
-
-    // A refused login is not remembered.
-    fs::write(subject_file, subject).unwrap();
-    assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
-}
-
-async fn no_login_at_all_is_an_outage_that_says_what_to_do() {
-    let fixture = Fixture::new();
-    let nobody = format!("127.0.0.1:{}", free_port());
-    for more in ["", "project: acme"] {
-        let store = open(&fixture.bare_entry(), more, &[("GCE_METADATA_HOST", &nobody)]).await.unwrap();
-        let error = store.get(&key()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-        assert!(error.help().unwrap().contains("gcloud auth application-default login"), "{error:?}");
+async fn a_listing_has_an_end() {
+    for token in [|_| "again".to_owned(), |number: usize| number.to_string()] {
+        let store = at_stranger(move |number| format!(r#"{{"nextPageToken": "{}"}}"#, token(number))).await;
+        let error = store.management().unwrap().list().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed);
     }
-}
-
-async fn a_machine_has_a_login_and_a_project() {
-    let fixture = Fixture::new();
-    fixture.server.add_version(&fixture.project, "openai-key", b"value");
-    fixture.server.run_on_machine_of(&fixture.project);
-    let host = fixture.server.host();
-    let store = open(&fixture.bare_entry(), "", &[("GCE_METADATA_HOST", &host)]).await.unwrap();
-    assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
-}
-
-async fn credentials_are_found_as_googles_tools_do() {
-    let fixture = Fixture::new();
-    fixture.server.add_version(&fixture.project, "openai-key", b"value");
-    let folder = fixture.folder.path();
-    let file = ".config/gcloud/application_default_credentials.json";
-    fs::create_dir_all(folder.join(".config/gcloud")).unwrap();
-    let path = fixture.file(file, &fixture.server.user().file).display().to_string();
-    let (home, gcloud) = (folder.display().to_string(), folder.join(".config/gcloud").display().to_string());
-    for variable in [
-        ("GOOGLE_APPLICATION_CREDENTIALS", &path),
-        #[cfg(not(windows))]
-        ("HOME", &home),
-        ("CLOUDSDK_CONFIG", &gcloud),
-    ] {
-        let variables = [(variable.0, variable.1.as_str()), ("GOOGLE_CLOUD_PROJECT", &fixture.project)];
-        let store = open(&fixture.bare_entry(), "", &variables).await.unwrap();
-        assert_eq!(store.get(&key()).await.unwrap().expose(), "value", "{}", variable.0);
-    }
-}
-
-async fn an_emulator_needs_no_login() {
-    let fixture = Fixture::new();
-    fixture.server.add_version(&fixture.project, "openai-key", b"value");
-    let more = format!("auth: anonymous, project: {}", fixture.project);
-    let store = open(&fixture.bare_entry(), &more, &[]).await.unwrap();
-    assert_eq!(kind_of_get(&store).await, ErrorKind::StoreAuth);
-    assert_eq!(fixture.requests().len(), 1);
-
-    fixture.server.set_condition(&fixture.project, Condition::Open);
-    assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
-}
-
-async fn an_unknown_project_says_nothing_about_a_secret() {
-    let fixture = Fixture::new();
-    let file = fixture.file("user.json", &fixture.server.user().file);
-    let store = open(&entry(&fixture.server.address(), "no-such-project", &file), "", &[]).await.unwrap();
-    assert_eq!(kind_of_get(&store).await, ErrorKind::StoreAuth);
 }
 
 async fn settings_that_contradict_each_other_are_refused() {
@@ -412,27 +304,4 @@ async fn settings_that_contradict_each_other_are_refused() {
         assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{settings}");
         assert!(error.help().is_some() || error.message().contains('\''), "{settings}: {error}");
     }
-}
-
-async fn a_file_that_is_no_login_is_refused_unseen() {
-    let fixture = Fixture::new();
-    for text in [
-        "canary, not JSON",
-        r#"{"type": "canary"}"#,
-        r#"{"type": "authorized_user", "client_id": 7, "refresh_token": "canary"}"#,
-        r#"{"type": "service_account", "private_key": "canary"}"#,
-    ] {
-        let file = fixture.file("broken.json", text);
-        let store = open(&entry(&fixture.server.address(), &fixture.project, &file), "", &[]).await.unwrap();
-        let error = store.get(&key()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{text}");
-        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
-    }
-    let gone = entry(&fixture.server.address(), &fixture.project, &fixture.folder.path().join("gone.json"));
-    assert_eq!(kind_of_get(&open(&gone, "", &[]).await.unwrap()).await, ErrorKind::Io);
-
-    let file = fixture.file("user.json", &fixture.server.user().file);
-    let entry = entry(&fixture.server.address(), &fixture.project, &file);
-    let store = open(&entry, "auth: service_account", &[]).await.unwrap();
-    assert_eq!(kind_of_get(&store).await, ErrorKind::InvalidConfig);
 }
