@@ -127,6 +127,21 @@ pub(super) fn of(answer: &Answer, asked: Asked) -> Error {
     }
 }
 
+/// The error that `answer` is, to a call for a token of a service account that is to be impersonated: nothing follows
+/// about any secret.
+pub(super) fn of_impersonation(answer: &Answer) -> Error {
+    match Refusal::of(answer) {
+        Some(refusal) if matches!(answer.status.as_u16(), 401 | 403 | 404) => {
+            let what = format!("the service account cannot be impersonated ({})", refusal.shown());
+            Error::new(ErrorKind::StoreAuth, what).with_help(
+                "the login needs roles/iam.serviceAccountTokenCreator on that account, and the project \
+                 iamcredentials.googleapis.com",
+            )
+        }
+        _ => of(answer, Asked::List),
+    }
+}
+
 /// A refusal is of this secret only if IAM or a policy says so: of a project or a token that cannot be used at all,
 /// nothing follows about any secret.
 fn denied(refusal: &Refusal, asked: Asked) -> Error {
@@ -258,6 +273,24 @@ mod tests {
         for reason in ["IAM_PERMISSION_DENIED", "SECURITY_POLICY_VIOLATED", "SOMETHING_NEW"] {
             assert_eq!(with_reason(403, "PERMISSION_DENIED", reason).kind(), ErrorKind::Denied, "{reason}");
         }
+    }
+
+    #[test]
+    fn a_token_that_is_refused_says_nothing_about_a_secret() {
+        for (code, status, kind) in [
+            (401, "UNAUTHENTICATED", ErrorKind::StoreAuth),
+            (403, "PERMISSION_DENIED", ErrorKind::StoreAuth),
+            (404, "NOT_FOUND", ErrorKind::StoreAuth),
+            (400, "INVALID_ARGUMENT", ErrorKind::InvalidConfig),
+            (429, "RESOURCE_EXHAUSTED", ErrorKind::Throttled),
+            (503, "UNAVAILABLE", ErrorKind::Unavailable),
+        ] {
+            let error = json!({ "error": { "code": code, "status": status, "message": "canary" } });
+            let error = of_impersonation(&answer(code, &error));
+            assert_eq!(error.kind(), kind, "{status}");
+            assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        }
+        assert_eq!(of_impersonation(&answer(403, &json!("<html>"))).kind(), ErrorKind::Unavailable);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! The official library makes tokens and keeps them fresh. It is given its credentials here, and not left to find
 //! them, for it reads the process's own environment. What it does beyond our reach: its requests for tokens trust
 //! the system's certificates alone, and of federated identities it reads `AWS_*` and
-//! `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES` from the process. It tries nothing twice, but waits for an answer
-//! without a limit, which is ours to set. After a login is dropped, the task that refreshes its token ends the next
-//! time it wakes.
+//! `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES` from the process. It waits for an answer without a limit, which is
+//! ours to set. After a login is dropped, the task that refreshes its token ends the next time it wakes. What it would
+//! try again by itself is not left to it (`impersonation.rs`).
 
 use std::{
     error::Error as StdError,
@@ -16,12 +16,10 @@ use std::{
 };
 
 use google_cloud_auth::{
-    credentials::{
-        CacheableResource, Credentials, external_account, impersonated, mds, service_account, user_account,
-    },
+    credentials::{CacheableResource, Credentials, external_account, mds, service_account, user_account},
     errors::CredentialsError,
 };
-use http::{Extensions, HeaderMap};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use modelmesh_secrets::{
     Error, ErrorKind, Result, duration,
     setting::{SettingValue, Settings},
@@ -32,7 +30,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::{gcloud, place};
+use super::{gcloud, impersonation::Impersonation, place};
 use crate::{
     blocking,
     connector::OpenContext,
@@ -52,6 +50,9 @@ mod variable {
 /// The address of the metadata server, for which no resolver need be asked.
 const METADATA_SERVER: &str = "169.254.169.254";
 
+/// The header that says whose quota is used: <https://cloud.google.com/apis/docs/system-parameters>.
+const QUOTA_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
+
 /// What `auth` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Auth {
@@ -69,6 +70,7 @@ pub(super) struct Login {
     project: Option<String>,
     /// Whether credentials may go over plain HTTP to other machines.
     allows_plain: bool,
+    http: Http,
     context: OpenContext,
     held: Held,
 }
@@ -83,10 +85,22 @@ impl fmt::Debug for Login {
     }
 }
 
+/// What a file of credentials holds.
+struct File {
+    credentials: Credentials,
+    impersonation: Option<Impersonation>,
+    quota_project: Option<HeaderValue>,
+    project: Option<String>,
+}
+
 /// A login: credentials, and the project.
 pub(super) struct Identity {
     /// None for an anonymous one.
     credentials: Option<Credentials>,
+    /// Whom the credentials are used to act as, if not for themselves.
+    impersonation: Option<Impersonation>,
+    /// The project whose quota is used, where the credentials do not say it themselves.
+    quota_project: Option<HeaderValue>,
     pub(super) project: String,
 }
 
@@ -118,14 +132,13 @@ enum Found {
 
 impl Login {
     /// Reads nothing yet.
-    pub(super) fn new(settings: &Settings, context: &OpenContext) -> Result<Self> {
+    pub(super) fn new(settings: &Settings, context: &OpenContext, http: Http) -> Result<Self> {
         let auth = match settings.text("auth") {
             Some("service_account") => Auth::ServiceAccount,
             Some("anonymous") => Auth::Anonymous,
             _ => Auth::ApplicationDefault,
         };
         let file = settings.path("credentials_file").map(Path::to_owned);
-        let invalid = |what: &'static str| Error::new(ErrorKind::InvalidConfig, what);
         if auth == Auth::Anonymous && file.is_some() {
             return Err(invalid("'credentials_file' is of no use with 'auth: anonymous'"));
         }
@@ -136,7 +149,8 @@ impl Login {
         let project = settings.text("project").map(str::to_owned);
         project.as_deref().map_or(Ok(()), place::check_project)?;
         let allows_plain = settings.boolean("allow_http").unwrap_or(false);
-        Ok(Login { auth, file, project, allows_plain, context: context.clone(), held: Held::default() })
+        let (context, held) = (context.clone(), Held::default());
+        Ok(Login { auth, file, project, allows_plain, http, context, held })
     }
 
     /// The login that calls are made with. Whoever needs it first [makes](Login::ready) it; the others wait.
@@ -165,22 +179,17 @@ impl Login {
     /// `Unavailable` if there is no answer where tokens are had, `StoreAuth` if none is given. Such a login is
     /// [forgotten](Login::forget): the library remembers an error for seconds, and waits for an answer for ever; when
     /// to try again is not its business.
-    pub(super) async fn headers(&self, shared: &Shared, identity: &Identity) -> Result<HeaderMap> {
-        let Some(credentials) = identity.credentials.clone() else {
-            return Ok(HeaderMap::new());
-        };
-        let (held, awaited) = (self.held.clone(), Arc::clone(shared));
-        let limit = self.context.request_timeout;
+    pub(super) async fn headers(&self, shared: &Shared) -> Result<HeaderMap> {
+        let (held, awaited, http) = (self.held.clone(), Arc::clone(shared), self.http.clone());
         // In a task, for a caller may give up first, and must not leave a login behind that hangs; and the library
         // panics where the runtime on which the login was made has ended.
         let task = tokio::spawn(async move {
-            let headers = match tokio::time::timeout(limit, credentials.headers(Extensions::new())).await {
-                Ok(Ok(CacheableResource::New { data, .. })) => Ok(data),
-                Ok(Ok(CacheableResource::NotModified)) => Err(ended_early()),
-                Ok(Err(error)) => Err(no_token(&error)),
-                Err(_) => Err(too_slow(limit)),
+            let limit = http.timeout();
+            let headers = match awaited.get() {
+                Some(identity) => tokio::time::timeout(limit, identity.headers(&http)).await,
+                None => Ok(Err(ended_early())),
             };
-            headers.inspect_err(|_| held.forget(&awaited))
+            headers.unwrap_or_else(|_| Err(too_slow(limit))).inspect_err(|_| held.forget(&awaited))
         });
         task.await.unwrap_or_else(|_| {
             self.forget(shared);
@@ -191,28 +200,21 @@ impl Login {
     async fn log_in(&self) -> Result<Identity> {
         if self.auth == Auth::Anonymous {
             let project = self.known_project().ok_or_else(no_project)?;
-            return Ok(Identity { credentials: None, project });
+            return Ok(Identity { credentials: None, impersonation: None, quota_project: None, project });
         }
-        let known = self.known_project();
-        let (credentials, project) = match self.find()? {
-            Found::File(path) => {
-                let (credentials, of_file) = self.read(path).await?;
-                let project = match known.or(of_file) {
-                    Some(project) => project,
-                    None => self.project_of_gcloud().await?.ok_or_else(no_project)?,
-                };
-                (credentials, project)
-            }
+        let identity = match self.find()? {
+            Found::File(path) => self.read(path).await?,
             Found::MetadataServer => {
-                let project = match known {
+                let project = match self.known_project() {
                     Some(project) => project,
                     None => self.project_of_machine().await?,
                 };
-                (self.machine()?, project)
+                let credentials = Some(self.machine()?);
+                Identity { credentials, impersonation: None, quota_project: None, project }
             }
         };
-        place::check_project(&project)?;
-        Ok(Identity { credentials: Some(credentials), project })
+        place::check_project(&identity.project)?;
+        Ok(identity)
     }
 
     /// Where credentials are: the order of Google's own tools, in
@@ -231,36 +233,69 @@ impl Login {
         Ok(of_gcloud.filter(|path| path.exists()).map_or(Found::MetadataServer, Found::File))
     }
 
-    /// The credentials of a file, and the project that it names.
-    async fn read(&self, path: PathBuf) -> Result<(Credentials, Option<String>)> {
+    /// The login that a file describes.
+    async fn read(&self, path: PathBuf) -> Result<Identity> {
         let shown = path.display().to_string();
-        let failed = move |kind, what: &str| Error::new(kind, format!("{shown}: {what}"));
         let text = blocking::run(move || Ok(fs::read(path).map(Zeroizing::new))).await?;
         let text = text.map_err(|error| {
-            failed(ErrorKind::Io, &format!("cannot be read ({})", error.kind()))
+            Error::new(ErrorKind::Io, format!("{shown}: cannot be read ({})", error.kind()))
                 .with_help("'gcloud auth application-default login' makes one for a person")
         })?;
-        let invalid = |what: &str| failed(ErrorKind::InvalidConfig, what);
+        let file = self.parse(&text).map_err(|error| {
+            let wrong = Error::new(ErrorKind::InvalidConfig, format!("{shown}: {}", error.message()));
+            match error.help() {
+                Some(help) => wrong.with_help(help.to_owned()),
+                None => wrong,
+            }
+        })?;
+        let project = match self.known_project().or(file.project) {
+            Some(project) => project,
+            None => self.project_of_gcloud().await?.ok_or_else(no_project)?,
+        };
+        let File { credentials, impersonation, quota_project, .. } = file;
+        Ok(Identity { credentials: Some(credentials), impersonation, quota_project, project })
+    }
+
+    /// What is in a file. The errors do not name it.
+    fn parse(&self, text: &[u8]) -> Result<File> {
         // The library takes a tree of JSON, whose strings it cannot wipe.
-        let json: Value = serde_json::from_slice(&text).map_err(|_| invalid("is not JSON"))?;
-        let kind = json.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if self.auth == Auth::ServiceAccount && kind != "service_account" {
+        let mut json: Value = serde_json::from_slice(text).map_err(|_| invalid("is not JSON"))?;
+        if self.auth == Auth::ServiceAccount && kind(&json) != "service_account" {
             return Err(invalid("is not the key of a service account")
                 .with_help("'auth: application_default' takes every kind of credentials"));
         }
-        for (key, address) in token_addresses(&json) {
-            Endpoint::parse(key, address, self.allows_plain).map_err(|error| {
-                let help = error.help().unwrap_or_default().to_owned();
-                invalid(error.message()).with_help(help)
-            })?;
+        let text = |key: &str| json.get(key).and_then(Value::as_str).map(str::to_owned);
+        let project = text("project_id");
+        let quota_project = self.variable(variable::QUOTA_PROJECT).or_else(|| text("quota_project_id"));
+        let impersonation = Impersonation::take(&mut json, self.allows_plain)?;
+        if kind(&json) == "impersonated_service_account" {
+            if impersonation.is_none() {
+                return Err(invalid("is not complete"));
+            }
+            json = json["source_credentials"].take();
         }
-        let project = json.get("project_id").and_then(Value::as_str).map(str::to_owned);
         provide_cryptography();
+        // Whose tokens are only used to ask for others has a quota of its own.
+        let of_credentials = quota_project.clone().filter(|_| impersonation.is_none());
+        let credentials = self.credentials(json, of_credentials)?;
+        let quota_project = quota_project.map(|project| HeaderValue::from_str(&project));
+        let quota_project =
+            quota_project.transpose().map_err(|_| invalid("names no project for its quota"))?;
+        Ok(File { credentials, impersonation, quota_project, project })
+    }
+
+    /// The credentials that `json` describes.
+    fn credentials(&self, json: Value, quota_project: Option<String>) -> Result<Credentials> {
+        for key in ["token_uri", "token_url"] {
+            if let Some(address) = json.get(key).and_then(Value::as_str) {
+                Endpoint::parse(key, address, self.allows_plain)?;
+            }
+        }
+        let kind = kind(&json).to_owned();
         // A key signs its own tokens: nobody is asked for them.
         if kind != "service_account" {
             check_certificates()?;
         }
-        let quota_project = self.variable(variable::QUOTA_PROJECT);
         macro_rules! build {
             ($kind:ident) => {{
                 let builder = $kind::Builder::new(json);
@@ -274,12 +309,10 @@ impl Login {
             "service_account" => build!(service_account),
             "authorized_user" => build!(user_account),
             "external_account" => build!(external_account),
-            "impersonated_service_account" => build!(impersonated),
             _ => return Err(invalid("holds no kind of credentials that is known")),
         };
         // The library's own words quote what they cannot read.
-        let credentials = credentials.map_err(|_| invalid("is not complete"))?;
-        Ok((credentials, project))
+        credentials.map_err(|_| invalid("is not complete"))
     }
 
     /// The service account of the machine that this runs on.
@@ -335,6 +368,38 @@ impl Login {
     }
 }
 
+impl Identity {
+    /// The headers of a request.
+    async fn headers(&self, http: &Http) -> Result<HeaderMap> {
+        let Some(credentials) = &self.credentials else {
+            return Ok(HeaderMap::new());
+        };
+        let Some(impersonation) = &self.impersonation else {
+            return logged_in(credentials).await;
+        };
+        let mut headers = impersonation.headers(http, logged_in(credentials)).await?;
+        headers.extend(self.quota_project.clone().map(|project| (QUOTA_PROJECT, project)));
+        Ok(headers)
+    }
+}
+
+/// The headers of these credentials themselves.
+async fn logged_in(credentials: &Credentials) -> Result<HeaderMap> {
+    match credentials.headers(Extensions::new()).await {
+        Ok(CacheableResource::New { data, .. }) => Ok(data),
+        Ok(CacheableResource::NotModified) => Err(ended_early()),
+        Err(error) => Err(no_token(&error)),
+    }
+}
+
+fn kind(json: &Value) -> &str {
+    json.get("type").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn invalid(what: &str) -> Error {
+    Error::new(ErrorKind::InvalidConfig, what.to_owned())
+}
+
 /// The error of a login without a token. What the library says is not shown: it holds the answer of whoever gives
 /// tokens.
 fn no_token(error: &CredentialsError) -> Error {
@@ -388,16 +453,6 @@ fn check_certificates() -> Result<()> {
         "the system has no certificates by which to trust Google's login",
     )
     .with_help("install 'ca-certificates', or name a file of them in SSL_CERT_FILE"))
-}
-
-/// Where a file says that tokens are had, which is where its secrets are sent.
-fn token_addresses(file: &Value) -> impl Iterator<Item = (&'static str, &str)> {
-    // An impersonated account is reached with the credentials of another one.
-    let parts = [Some(file), file.get("source_credentials")];
-    parts.into_iter().flatten().flat_map(|part| {
-        let keys = ["token_uri", "token_url", "service_account_impersonation_url"];
-        keys.into_iter().filter_map(|key| Some((key, part.get(key)?.as_str()?)))
-    })
 }
 
 fn no_project() -> Error {

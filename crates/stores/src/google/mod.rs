@@ -9,6 +9,7 @@
 
 mod failure;
 mod gcloud;
+mod impersonation;
 mod login;
 mod payload;
 mod place;
@@ -112,7 +113,8 @@ impl GoogleStore {
         let endpoint = http.endpoint("endpoint", settings.text("endpoint").unwrap_or(&service))?;
         let made = replication(settings, location.is_some())?;
         let prefix = settings.text("prefix").unwrap_or_default().to_owned();
-        Ok(GoogleStore { login: Login::new(settings, context)?, http, endpoint, location, prefix, made })
+        let login = Login::new(settings, context, http.clone())?;
+        Ok(GoogleStore { login, http, endpoint, location, prefix, made })
     }
 
     /// Asks Google, once more with a fresh login if it does not accept the one at hand.
@@ -136,7 +138,7 @@ impl GoogleStore {
         request: impl Fn(&Http, Place<'_>) -> Result<RequestBuilder> + Send + Sync,
     ) -> Result<Answer> {
         let identity = self.login.ready(login).await?;
-        let headers = self.login.headers(login, identity).await?;
+        let headers = self.login.headers(login).await?;
         let location = self.location.as_deref();
         let place = Place { endpoint: &self.endpoint, project: &identity.project, location };
         self.http.send(request(&self.http, place)?.headers(headers)).await

@@ -125,9 +125,11 @@ async fn googles_own_client_proves_the_server() {
     let user = fixture.file("user.json", &fixture.server.user().file);
     let account = fixture.server.service_account(&fixture.project, &rsa_key());
     let account = fixture.file("key.json", &account);
+    let acting = "gateway@acme.iam.gserviceaccount.com";
+    fixture.server.impersonating(&fixture.server.user(), acting);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/network/google_client.py");
     let mut command = Command::new(python_program("python"));
-    command.args([script, &fixture.server.address(), &fixture.project]).args([user, account]);
+    command.args([script, &fixture.server.address(), &fixture.project]).args([user, account]).arg(acting);
     let ran = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

@@ -1,6 +1,7 @@
 """Proves the server of these tests with Google's own client: what a caller would see of Google, it sees here.
 
-Arguments: the address of the server, a project, a file with a person's login, a file with a service account's key.
+Arguments: the address of the server, a project, a file with a person's login, a file with a service account's key, and
+the address of a service account that can be impersonated.
 """
 
 import json
@@ -8,6 +9,7 @@ import sys
 
 from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
+from google.auth import impersonated_credentials
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import secretmanager_v1 as api
 from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
@@ -16,7 +18,7 @@ from google.cloud.secretmanager_v1.services.secret_manager_service.transports im
 from google.oauth2 import credentials as user_credentials
 from google.oauth2 import service_account
 
-ADDRESS, PROJECT, USER_FILE, KEY_FILE = sys.argv[1:5]
+ADDRESS, PROJECT, USER_FILE, KEY_FILE, ACCOUNT = sys.argv[1:6]
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ENABLED, DISABLED, DESTROYED = (api.SecretVersion.State[s] for s in ("ENABLED", "DISABLED", "DESTROYED"))
 
@@ -32,6 +34,14 @@ def user_login(**changed):
         kept = json.load(file)
     kept.pop("type")
     return user_credentials.Credentials(token=None, scopes=[SCOPE], **{**kept, **changed})
+
+
+def acting_as(account):
+    """A login with which the tokens of a service account are had."""
+    endpoint = f"{ADDRESS}/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
+    return impersonated_credentials.Credentials(
+        user_login(), account, [SCOPE], iam_endpoint_override=endpoint
+    )
 
 
 class Unrefreshed(AnonymousCredentials):
@@ -85,7 +95,7 @@ def logins():
     with_user = client(user_login())
     with_key = service_account.Credentials.from_service_account_file(KEY_FILE, scopes=[SCOPE])
     parent = f"projects/{PROJECT}"
-    for credentials in (with_key, with_key.with_always_use_jwt_access(True)):
+    for credentials in (with_key, with_key.with_always_use_jwt_access(True), acting_as(ACCOUNT)):
         assert list(client(credentials).list_secrets(parent=parent)) == []
 
     def get_as(credentials):
@@ -99,6 +109,11 @@ def logins():
         raise AssertionError("a login with a revoked token")
     except auth_exceptions.RefreshError as error:
         assert "invalid_grant" in str(error), error
+    try:
+        get_as(acting_as("another@acme.iam.gserviceaccount.com"))()
+        raise AssertionError("a service account of somebody else")
+    except auth_exceptions.RefreshError as error:
+        assert "IAM_PERMISSION_DENIED" in str(error), error
     return with_user
 
 

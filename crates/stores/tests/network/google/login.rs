@@ -20,6 +20,9 @@ pub(super) fn trials() -> Vec<Trial> {
         };
     }
     trials![
+        a_service_account_is_impersonated,
+        an_impersonation_that_fails_is_tried_once,
+        a_service_account_of_somebody_else_is_store_auth,
         an_expired_token_is_one_fresh_login,
         a_refused_login_is_store_auth,
         a_service_account_signs_for_itself,
@@ -110,6 +113,51 @@ async fn a_federated_identity_is_exchanged_for_a_token() {
     assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
 }
 
+const ACCOUNT: &str = "gateway@acme.iam.gserviceaccount.com";
+
+async fn a_service_account_is_impersonated() {
+    let fixture = Fixture::new();
+    fixture.server.add_version(&fixture.project, "openai-key", b"value");
+    let file = fixture.server.impersonating(&fixture.server.user(), ACCOUNT);
+    let person = entry(&fixture.server.address(), &fixture.project, &fixture.file("acting.json", &file));
+    let (file, subject) = fixture.server.federated(&fixture.folder.path().join("subject"));
+    fixture.file("subject", &subject);
+    let mut file: serde_json::Value = serde_json::from_str(&file).unwrap();
+    let service = format!("{}/v1/projects/-/serviceAccounts", fixture.server.address());
+    file["service_account_impersonation_url"] = format!("{service}/{ACCOUNT}:generateAccessToken").into();
+    let file = fixture.file("federated.json", &file.to_string());
+    let federated = entry(&fixture.server.address(), &fixture.project, &file);
+    for (entry, asked) in [(person, 1), (federated, 2)] {
+        let store = open(&entry, "", &[]).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
+        }
+        assert_eq!(fixture.server.impersonations_of(ACCOUNT), asked, "a token is kept");
+    }
+}
+
+async fn an_impersonation_that_fails_is_tried_once() {
+    let fixture = Fixture::new();
+    fixture.server.add_version(&fixture.project, "openai-key", b"value");
+    let file = fixture.file("acting.json", &fixture.server.impersonating(&fixture.server.user(), ACCOUNT));
+    let entry = entry(&fixture.server.address(), &fixture.project, &file);
+    let store = open(&entry, "retry: { tries: 1 }", &[]).await.unwrap();
+    fixture.server.set_impersonation_down(true);
+    assert_eq!(kind_of_get(&store).await, ErrorKind::Unavailable);
+    assert_eq!(fixture.server.impersonations_of(ACCOUNT), 1);
+
+    fixture.server.set_impersonation_down(false);
+    assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
+}
+
+async fn a_service_account_of_somebody_else_is_store_auth() {
+    let fixture = Fixture::new();
+    let file = fixture.server.impersonating(&fixture.server.user(), ACCOUNT);
+    let file = fixture.file("acting.json", &file.replace(ACCOUNT, "another@acme.iam.gserviceaccount.com"));
+    let store = open(&entry(&fixture.server.address(), &fixture.project, &file), "", &[]).await.unwrap();
+    assert_eq!(kind_of_get(&store).await, ErrorKind::StoreAuth);
+}
+
 /// The file of a person's login, with another address that gives tokens.
 fn asking(user: &str, token_uri: &str) -> String {
     let mut file: serde_json::Value = serde_json::from_str(user).unwrap();
@@ -157,8 +205,11 @@ async fn a_login_is_not_sent_in_the_clear() {
     let plain = "http://login.example.com/token";
     let user: serde_json::Value = serde_json::from_str(&asking(&fixture.server.user().file, plain)).unwrap();
     let federated = serde_json::json!({ "type": "external_account", "token_url": plain });
-    let impersonated =
-        serde_json::json!({ "type": "impersonated_service_account", "source_credentials": user });
+    let impersonated = serde_json::json!({
+        "type": "impersonated_service_account",
+        "service_account_impersonation_url": fixture.server.address(),
+        "source_credentials": user,
+    });
     for file in [user, federated, impersonated] {
         let file = fixture.file("plain.json", &file.to_string());
         let entry = entry(&fixture.server.address(), &fixture.project, &file);

@@ -89,6 +89,8 @@ async fn answer(
         state.logins.metadata(&asked, key)
     } else if asked.path == "/token" {
         json_response(state.logins.give(&asked))
+    } else if let Some(account) = asked.path.strip_prefix("/v1/projects/-/serviceAccounts/") {
+        json_response(state.logins.impersonate(&asked, account))
     } else {
         json_response(state.api(&asked))
     })

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::Path,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::{
     http::{Asked, parameters},
-    reply::{Outcome, Reply},
+    reply::{Outcome, Reply, invalid},
 };
 use crate::canary::Canary;
 
@@ -55,6 +55,10 @@ pub(super) struct Logins {
     pub(super) machine: Option<String>,
     /// How many calls came with a token that was not accepted.
     pub(super) refused_tokens: usize,
+    /// The accounts that can be impersonated, each with how often that was asked for.
+    pub(super) impersonated: HashMap<String, usize>,
+    /// Whether tokens of them can be had at the moment.
+    pub(super) is_impersonation_down: bool,
     /// By refresh token.
     users: HashMap<String, User>,
     /// By ID.
@@ -210,6 +214,48 @@ impl Logins {
             // Of a token exchange; the others pass it over.
             "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
         }))
+    }
+
+    /// The file of a service account that `user` may impersonate.
+    pub(super) fn impersonating(&mut self, user: &UserLogin, account: &str) -> String {
+        self.impersonated.insert(account.to_owned(), 0);
+        let service = self.token_uri.trim_end_matches("/token");
+        let address = format!("{service}/v1/projects/-/serviceAccounts/{account}:generateAccessToken");
+        let source: Value = serde_json::from_str(&user.file).expect("a file of this server");
+        json!({
+            "type": "impersonated_service_account",
+            "delegates": [],
+            "service_account_impersonation_url": address,
+            "source_credentials": source,
+        })
+        .to_string()
+    }
+
+    /// `ACCOUNT:generateAccessToken` of the IAM Service Account Credentials API:
+    /// <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>
+    pub(super) fn impersonate(&mut self, asked: &Asked, account: &str) -> Outcome {
+        let is_known = self.caller(asked)?.is_known;
+        let asked_for = account.strip_suffix(":generateAccessToken");
+        let count = asked_for.and_then(|account| self.impersonated.get_mut(account));
+        let (Some(count), true) = (count, is_known) else {
+            return Err(Reply::error(
+                "PERMISSION_DENIED",
+                "Permission 'iam.serviceAccounts.getAccessToken' denied.",
+            )
+            .because("IAM_PERMISSION_DENIED"));
+        };
+        *count += 1;
+        if self.is_impersonation_down {
+            return Err(Reply::error("UNAVAILABLE", "The service is currently unavailable."));
+        }
+        let body = asked.json()?;
+        if !body["scope"].as_array().is_some_and(|scopes| scopes.iter().any(|scope| scope == CLOUD_PLATFORM))
+        {
+            return Err(invalid("Scope list is invalid."));
+        }
+        let hour = jiff::Timestamp::now() + Duration::from_hours(1);
+        let ends = hour.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Ok(json!({ "accessToken": self.another_token(), "expireTime": ends }))
     }
 
     /// The metadata server: <https://cloud.google.com/compute/docs/metadata/overview>.

@@ -90,6 +90,21 @@ impl GoogleServer {
         self.state().logins.federated(subject_file)
     }
 
+    /// The file of a service account that `user` may act as.
+    pub fn impersonating(&self, user: &UserLogin, account: &str) -> String {
+        self.state().logins.impersonating(user, account)
+    }
+
+    /// Whether tokens of such service accounts can be had, from now on.
+    pub fn set_impersonation_down(&self, is_down: bool) {
+        self.state().logins.is_impersonation_down = is_down;
+    }
+
+    /// How often a token of `account` was asked for by somebody who may have it.
+    pub fn impersonations_of(&self, account: &str) -> usize {
+        self.state().logins.impersonated.get(account).copied().unwrap_or_default()
+    }
+
     /// Refuses from now on whatever the keys of `project`'s service account have signed.
     pub fn revoke_keys(&self, project: &str) {
         self.state().logins.revoke_keys(project);
