@@ -92,7 +92,8 @@ impl Impersonation {
         let Given { access_token, expire_time } = answer.json()?;
         let ends: Timestamp =
             expire_time.parse().map_err(|_| malformed("does not say when its token ends"))?;
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer(&access_token.0)?)]);
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, bearer(&access_token.0)?);
         *held = Some(Token { headers: headers.clone(), ends });
         Ok(headers)
     }

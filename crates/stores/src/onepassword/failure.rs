@@ -9,7 +9,9 @@ use serde::Deserialize;
 
 use crate::network::{Answer, interposed};
 
+/// It has no other members, by which those of gateways are told apart: some of them have a `status`, too.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Shape {
     status: u16,
     #[serde(rename = "message")]
@@ -124,6 +126,14 @@ mod tests {
                 assert_eq!(refused(&answer).kind(), ErrorKind::Unavailable, "{status} {body}");
             }
         }
+    }
+
+    #[test]
+    fn an_error_of_a_gateway_may_look_much_like_connects() {
+        let body = r#"{"timestamp":"2026-01-02","status":404,"error":"Not Found","message":"","path":"/v1"}"#;
+        let answer = answer(404, body);
+        assert!(!is_its_own(&answer));
+        assert_eq!(refused(&answer).kind(), ErrorKind::Unavailable);
     }
 
     #[test]

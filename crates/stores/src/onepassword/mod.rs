@@ -251,3 +251,18 @@ impl SecretStoreConnector for ConnectStore {
         Some(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use modelmesh_secrets::{config::Configuration, document::Format};
+
+    use crate::registry::catalogue;
+
+    #[test]
+    fn the_variables_that_hold_a_token_are_known() {
+        let text = "secrets: { store: 1password.connect.v1, token: '${env:NAMED}' }";
+        let parsed = Configuration::parse("m.yaml", ".".into(), text, Format::Yaml, &catalogue()).unwrap();
+        let variables: Vec<&str> = parsed.store("default").unwrap().credential_variables().collect();
+        assert_eq!(variables, ["NAMED", "OP_CONNECT_TOKEN"]);
+    }
+}
