@@ -405,11 +405,12 @@ fn invalid(what: &str) -> Error {
 fn no_token(error: &CredentialsError) -> Error {
     let mut causes = std::iter::successors(Some(error as &(dyn StdError + 'static)), |&cause| cause.source());
     let http = causes.find_map(|cause| cause.downcast_ref::<reqwest::Error>());
-    // To the library an answer that it cannot read, or not to its end, is a refusal too.
-    let is_unreadable = http.is_some_and(|error| error.status().is_none());
     let status = http.and_then(reqwest::Error::status);
+    // So a login is refused (RFC 6749, section 5.2, and Google's exchange of tokens). To the library, so is what a
+    // proxy says with another status, and what cannot be read.
+    let is_refusal = status.is_some_and(|status| matches!(status.as_u16(), 400 | 401 | 403));
     let status = status.map(|status| format!(" (HTTP {})", status.as_u16())).unwrap_or_default();
-    if error.is_transient() || is_unreadable {
+    if error.is_transient() || (http.is_some() && !is_refusal) {
         return Error::new(
             ErrorKind::Unavailable,
             format!("no token could be had from Google's login{status}"),
@@ -465,4 +466,28 @@ fn no_machine() -> Error {
         "set 'project'; outside Google Cloud, 'gcloud auth application-default login' or 'credentials_file' give \
          credentials",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_refused_by_who_gives_tokens_and_nobody_else() {
+        for (status, kind) in [
+            (400, ErrorKind::StoreAuth),
+            (401, ErrorKind::StoreAuth),
+            (403, ErrorKind::StoreAuth),
+            (404, ErrorKind::Unavailable),
+            (407, ErrorKind::Unavailable),
+            (502, ErrorKind::Unavailable),
+        ] {
+            let answer = http::Response::builder().status(status).body("canary").unwrap();
+            let refused = reqwest::Response::from(answer).error_for_status().unwrap_err();
+            let error = no_token(&CredentialsError::new(false, "canary", refused));
+            assert_eq!(error.kind(), kind, "{status}");
+            assert!(error.message().contains(&status.to_string()), "{error}");
+            assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        }
+    }
 }
