@@ -32,6 +32,7 @@ pub(super) fn transport(error: &reqwest::Error, timeout: Duration) -> Error {
 /// The error of an answer that ends before its end.
 pub(crate) fn closed_early() -> Error {
     Error::new(ErrorKind::Unavailable, "the connection ended before the answer was complete")
+        .with_help("try again; if it stays so, look at the store's log, and at proxies on the way")
 }
 
 /// The error of an answer that is longer than any store's.

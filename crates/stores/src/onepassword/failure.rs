@@ -30,7 +30,7 @@ pub(super) fn refused(answer: &Answer) -> Error {
     if status == StatusCode::TOO_MANY_REQUESTS {
         let throttled =
             error(ErrorKind::Throttled, "the Connect server, or something before it, asks for fewer calls")
-                .with_help("a longer 'cache_ttl' asks less often");
+                .with_help("a longer 'cache_ttl' asks less often; 1Password limits the calls of an account");
         return answer.with_retry_after(throttled);
     }
     if !is_its_own(answer) {
