@@ -1,8 +1,8 @@
 //! Who we are to Google, and the project that follows from it.
 //!
-//! The official library makes tokens and keeps them fresh. It is given its credentials here, and not left to find
+//! The official library makes tokens and keeps them fresh, but those of a person (`user.rs`). It is given its credentials here, and not left to find
 //! them, for it reads the process's own environment. What it does beyond our reach: its requests for tokens trust
-//! the system's certificates alone, and of federated identities it reads `AWS_*` and
+//! the system's certificates alone, follow redirects and read answers of any length, and of federated identities it reads `AWS_*` and
 //! `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES` from the process. It waits for an answer without a limit, which is
 //! ours to set. After a login is dropped, the task that refreshes its token ends the next time it wakes. What it would
 //! try again by itself is not left to it (`impersonation.rs`).
@@ -16,7 +16,7 @@ use std::{
 };
 
 use google_cloud_auth::{
-    credentials::{CacheableResource, Credentials, external_account, mds, service_account, user_account},
+    credentials::{CacheableResource, Credentials, external_account, mds, service_account},
     errors::CredentialsError,
 };
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
@@ -30,7 +30,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::{gcloud, impersonation::Impersonation, place};
+use super::{gcloud, impersonation::Impersonation, place, user::User};
 use crate::{
     blocking,
     connector::OpenContext,
@@ -87,7 +87,7 @@ impl fmt::Debug for Login {
 
 /// What a file of credentials holds.
 struct File {
-    credentials: Credentials,
+    source: Source,
     impersonation: Option<Impersonation>,
     quota_project: Option<HeaderValue>,
     project: Option<String>,
@@ -95,13 +95,20 @@ struct File {
 
 /// A login: credentials, and the project.
 pub(super) struct Identity {
-    /// None for an anonymous one.
-    credentials: Option<Credentials>,
-    /// Whom the credentials are used to act as, if not for themselves.
+    source: Source,
+    /// Whom the login is used to act as, if not for itself.
     impersonation: Option<Impersonation>,
-    /// The project whose quota is used, where the credentials do not say it themselves.
+    /// The project whose quota is used by whom it acts as.
     quota_project: Option<HeaderValue>,
     pub(super) project: String,
+}
+
+/// Where tokens come from.
+enum Source {
+    /// There are none: an emulator wants none.
+    Anonymous,
+    User(User),
+    Library(Credentials),
 }
 
 /// A login, shared by the calls that use it.
@@ -200,7 +207,7 @@ impl Login {
     async fn log_in(&self) -> Result<Identity> {
         if self.auth == Auth::Anonymous {
             let project = self.known_project().ok_or_else(no_project)?;
-            return Ok(Identity { credentials: None, impersonation: None, quota_project: None, project });
+            return Ok(Identity::of(Source::Anonymous, project));
         }
         let identity = match self.find()? {
             Found::File(path) => self.read(path).await?,
@@ -209,8 +216,7 @@ impl Login {
                     Some(project) => project,
                     None => self.project_of_machine().await?,
                 };
-                let credentials = Some(self.machine()?);
-                Identity { credentials, impersonation: None, quota_project: None, project }
+                Identity::of(Source::Library(self.machine()?), project)
             }
         };
         place::check_project(&identity.project)?;
@@ -252,8 +258,8 @@ impl Login {
             Some(project) => project,
             None => self.project_of_gcloud().await?.ok_or_else(no_project)?,
         };
-        let File { credentials, impersonation, quota_project, .. } = file;
-        Ok(Identity { credentials: Some(credentials), impersonation, quota_project, project })
+        let File { source, impersonation, quota_project, .. } = file;
+        Ok(Identity { source, impersonation, quota_project, project })
     }
 
     /// What is in a file. The errors do not name it.
@@ -274,24 +280,26 @@ impl Login {
             }
             json = json["source_credentials"].take();
         }
-        provide_cryptography();
         // Whose tokens are only used to ask for others has a quota of its own.
-        let of_credentials = quota_project.clone().filter(|_| impersonation.is_none());
-        let credentials = self.credentials(json, of_credentials)?;
+        let of_source = quota_project.clone().filter(|_| impersonation.is_none());
+        let source = self.source(json, of_source)?;
         let quota_project = quota_project.map(|project| HeaderValue::from_str(&project));
         let quota_project =
             quota_project.transpose().map_err(|_| invalid("names no project for its quota"))?;
-        Ok(File { credentials, impersonation, quota_project, project })
+        Ok(File { source, impersonation, quota_project, project })
     }
 
-    /// The credentials that `json` describes.
-    fn credentials(&self, json: Value, quota_project: Option<String>) -> Result<Credentials> {
-        for key in ["token_uri", "token_url"] {
-            if let Some(address) = json.get(key).and_then(Value::as_str) {
-                Endpoint::parse(key, address, self.allows_plain)?;
-            }
-        }
+    /// The login that `json` describes.
+    fn source(&self, json: Value, quota_project: Option<String>) -> Result<Source> {
         let kind = kind(&json).to_owned();
+        if kind == "authorized_user" {
+            let user = User::read(&self.http, json, quota_project)?;
+            return user.map(Source::User).ok_or_else(|| invalid("is not complete"));
+        }
+        if let Some(address) = json.get("token_url").and_then(Value::as_str) {
+            Endpoint::parse("token_url", address, self.allows_plain)?;
+        }
+        provide_cryptography();
         // A key signs its own tokens: nobody is asked for them.
         if kind != "service_account" {
             check_certificates()?;
@@ -307,12 +315,11 @@ impl Login {
         }
         let credentials = match kind.as_str() {
             "service_account" => build!(service_account),
-            "authorized_user" => build!(user_account),
             "external_account" => build!(external_account),
             _ => return Err(invalid("holds no kind of credentials that is known")),
         };
         // The library's own words quote what they cannot read.
-        credentials.map_err(|_| invalid("is not complete"))
+        credentials.map(Source::Library).map_err(|_| invalid("is not complete"))
     }
 
     /// The service account of the machine that this runs on.
@@ -369,26 +376,34 @@ impl Login {
 }
 
 impl Identity {
+    fn of(source: Source, project: String) -> Self {
+        Identity { source, impersonation: None, quota_project: None, project }
+    }
+
     /// The headers of a request.
     async fn headers(&self, http: &Http) -> Result<HeaderMap> {
-        let Some(credentials) = &self.credentials else {
-            return Ok(HeaderMap::new());
-        };
         let Some(impersonation) = &self.impersonation else {
-            return logged_in(credentials).await;
+            return self.source.headers().await;
         };
-        let mut headers = impersonation.headers(http, logged_in(credentials)).await?;
+        let mut headers = impersonation.headers(http, self.source.headers()).await?;
         headers.extend(self.quota_project.clone().map(|project| (QUOTA_PROJECT, project)));
         Ok(headers)
     }
 }
 
-/// The headers of these credentials themselves.
-async fn logged_in(credentials: &Credentials) -> Result<HeaderMap> {
-    match credentials.headers(Extensions::new()).await {
-        Ok(CacheableResource::New { data, .. }) => Ok(data),
-        Ok(CacheableResource::NotModified) => Err(ended_early()),
-        Err(error) => Err(no_token(&error)),
+impl Source {
+    /// The headers of the login itself.
+    async fn headers(&self) -> Result<HeaderMap> {
+        let credentials = match self {
+            Source::Anonymous => return Ok(HeaderMap::new()),
+            Source::User(user) => return user.headers().await,
+            Source::Library(credentials) => credentials,
+        };
+        match credentials.headers(Extensions::new()).await {
+            Ok(CacheableResource::New { data, .. }) => Ok(data),
+            Ok(CacheableResource::NotModified) => Err(ended_early()),
+            Err(error) => Err(no_token(&error)),
+        }
     }
 }
 

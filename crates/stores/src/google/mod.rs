@@ -13,6 +13,7 @@ mod impersonation;
 mod login;
 mod payload;
 mod place;
+mod user;
 
 use std::{collections::HashSet, sync::Arc};
 

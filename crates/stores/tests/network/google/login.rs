@@ -30,7 +30,7 @@ pub(super) fn trials() -> Vec<Trial> {
         a_revoked_key_is_store_auth_after_one_fresh_login,
         a_federated_identity_is_exchanged_for_a_token,
         a_login_that_is_not_answered_ends_in_time_and_is_not_kept,
-        a_login_that_somebody_else_answers_is_an_outage,
+        a_login_that_somebody_else_answers_is_no_refusal,
         a_login_is_not_sent_in_the_clear,
         a_machine_has_a_login_and_a_project,
         no_login_at_all_is_an_outage_that_says_what_to_do,
@@ -191,13 +191,13 @@ async fn a_login_that_is_not_answered_ends_in_time_and_is_not_kept() {
     assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
 }
 
-async fn a_login_that_somebody_else_answers_is_an_outage() {
+async fn a_login_that_somebody_else_answers_is_no_refusal() {
     let fixture = Fixture::new();
     let stranger = Stranger::saying(|_| "<html>Please log in</html>".to_owned());
     let user = asking(&fixture.server.user().file, &stranger.address());
     let entry = entry(&fixture.server.address(), &fixture.project, &fixture.file("user.json", &user));
     let store = open(&entry, "", &[]).await.unwrap();
-    assert_eq!(kind_of_get(&store).await, ErrorKind::Unavailable);
+    assert_eq!(kind_of_get(&store).await, ErrorKind::Malformed);
 }
 
 async fn a_login_is_not_sent_in_the_clear() {
