@@ -10,6 +10,7 @@
 mod failure;
 mod gcloud;
 mod impersonation;
+mod library;
 mod login;
 mod payload;
 mod place;
