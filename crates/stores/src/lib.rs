@@ -2,6 +2,8 @@
 
 pub mod age_file;
 pub mod audit;
+#[cfg(feature = "azure")]
+pub mod azure;
 pub mod blocking;
 pub mod connector;
 pub mod disk;

@@ -18,6 +18,8 @@ pub const CONNECTORS: &[Connector] = &[
     crate::kubernetes::CONNECTOR,
     #[cfg(feature = "google")]
     crate::google::CONNECTOR,
+    #[cfg(feature = "azure")]
+    crate::azure::CONNECTOR,
     #[cfg(feature = "onepassword")]
     crate::onepassword::CONNECTOR,
 ];

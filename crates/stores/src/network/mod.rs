@@ -23,6 +23,6 @@ mod tls;
 pub(crate) use self::{
     endpoint::Endpoint,
     failure::{interposed, malformed},
-    http::{Answer, Http, MAX_ANSWER, bearer},
+    http::{Answer, Http, MAX_ANSWER, bearer, header},
     tls::{ClientCertificate, parse_certificates},
 };

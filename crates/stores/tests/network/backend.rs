@@ -1,6 +1,6 @@
 //! What the tests that are the same for all network stores need of one.
 
-use std::sync::Arc;
+use std::{io::Write as _, sync::Arc};
 
 use modelmesh_secrets::{ErrorKind, SecretStoreConnector, config::Configuration, document::Format};
 use modelmesh_stores::{
@@ -122,14 +122,22 @@ pub(crate) async fn open(backend: &dyn Backend, space: &Space) -> Arc<dyn Secret
     open_at(backend, &upstream.address, space, "").await
 }
 
-/// As [`open`], at another address, with more settings.
+/// As [`open`], at another address, with more settings. Trusts what the upstream says, unless `more` says whom.
 pub(crate) async fn open_at(
     backend: &dyn Backend,
     address: &str,
     space: &Space,
     more: &str,
 ) -> Arc<dyn SecretStoreConnector> {
-    let text = configuration(&backend.entry(address, space), more);
+    // Read when the store opens: the file may go after that.
+    let trusted = backend.upstream().await.ca_cert.filter(|_| !more.contains("ca_cert")).map(|pem| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        (&file).write_all(pem.as_bytes()).unwrap();
+        file
+    });
+    let trust = trusted.as_ref().map(|file| format!("ca_cert: '{}'", file.path().display()));
+    let more = [trust.as_deref(), Some(more)].into_iter().flatten().filter(|more| !more.is_empty());
+    let text = configuration(&backend.entry(address, space), &more.collect::<Vec<_>>().join(", "));
     let stores = stores(backend, &text).without_cache();
     modelmesh_secrets::StoreSource::store(&stores, "s").await.unwrap_or_else(|error| panic!("{error:?}"))
 }

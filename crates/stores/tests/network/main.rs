@@ -9,6 +9,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod azure;
+mod azure_login;
 mod backend;
 mod backends;
 mod conformance;
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
     for backend in &backends {
         trials.push(conformance::trial(backend));
     }
+    trials.extend(azure::trials());
+    trials.extend(azure_login::trials());
     trials.extend(google::trials());
     trials.extend(onepassword::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
