@@ -8,6 +8,7 @@ pub mod azure;
 pub mod google;
 pub mod onepassword;
 mod process;
+pub mod proxy;
 pub mod stranger;
 
 pub use process::{ServerProcess, free_port, python_program};
