@@ -11,6 +11,7 @@ use modelmesh_stores::{
 use modelmesh_testkit::{
     canary::Canary,
     conformance::{BackendRules, Staged},
+    servers::proxy::{Reply, Request},
 };
 
 /// Where a server listens.
@@ -49,6 +50,14 @@ pub(crate) struct Shaped {
     pub(crate) body: String,
 }
 
+impl Shaped {
+    /// The answer as a proxy gives it in the backend's place.
+    pub(crate) fn reply(self) -> Reply {
+        let headers = self.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Reply { status: self.status, headers, body: self.body.into_bytes() }
+    }
+}
+
 /// A kind of store, with a server of its own.
 #[async_trait::async_trait]
 pub(crate) trait Backend: Send + Sync {
@@ -80,6 +89,34 @@ pub(crate) trait Backend: Send + Sync {
     /// A status, headers and a body as the vendor's documentation or the real server has them.
     fn refusal(&self, refusal: Refusal) -> Option<Shaped>;
 
+    /// How many requests one read makes until it believes this refusal: more than one where a fresh login is tried
+    /// first.
+    fn requests_until_believed(&self, refusal: Refusal) -> usize {
+        let _ = refusal;
+        1
+    }
+
+    /// What the real backend answers to a read whose credentials it does not accept, and how many requests the read
+    /// makes until it believes that; none if it says so only where one logs in.
+    fn unauthenticated(&self) -> Option<(Shaped, usize)> {
+        None
+    }
+
+    /// Whether this is one of the requests by which a store logs in, and not one for its data.
+    fn is_login(&self, request: &Request) -> bool {
+        let _ = request;
+        false
+    }
+
+    /// Whether a request for data stays within `space`, whatever the name in it: it names the space, and does not
+    /// lead out of it again. A backend whose requests have a stricter form judges by that.
+    fn is_within(&self, space: &Space, request: &Request) -> bool {
+        let names_space = request.path().contains(&space.0)
+            || request.target.contains(&space.0)
+            || String::from_utf8_lossy(&request.body).contains(&space.0);
+        names_space && !leads_up(request.path())
+    }
+
     /// A store whose `get` of a secret fails with `kind`, if the real server can be made to: see
     /// [`StoreFactory::staged`](modelmesh_testkit::conformance::StoreFactory::staged).
     async fn staged(&self, kind: ErrorKind) -> Option<Staged> {
@@ -98,6 +135,21 @@ pub(crate) trait Backend: Send + Sync {
     }
 }
 
+/// Whether a path has a segment that some server takes for a step up, however often it decodes it.
+pub(crate) fn leads_up(path: &str) -> bool {
+    let mut path = path.to_owned();
+    loop {
+        if path.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) {
+            return true;
+        }
+        let decoded = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
+        if decoded == path {
+            return false;
+        }
+        path = decoded;
+    }
+}
+
 /// The configuration of one store, `s`: `entry`, and more settings, each `key: value`.
 pub(crate) fn configuration(entry: &str, more: &str) -> String {
     let more = if more.is_empty() { String::new() } else { format!(", {more}") };
@@ -106,10 +158,14 @@ pub(crate) fn configuration(entry: &str, more: &str) -> String {
 
 /// The stores of a configuration, with the environment of `backend`.
 pub(crate) fn stores(backend: &dyn Backend, configuration: &str) -> StoreSet {
+    stores_in(&backend.environment(), configuration)
+}
+
+/// The stores of a configuration, with these environment variables.
+pub(crate) fn stores_in(variables: &[(String, String)], configuration: &str) -> StoreSet {
     let parsed =
         Configuration::parse("modelmesh.yaml", ".".into(), configuration, Format::Yaml, &catalogue());
     let parsed = parsed.unwrap_or_else(|report| panic!("{report}"));
-    let variables = backend.environment();
     let pairs = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let environment = Arc::new(FixedEnvironment::new(pairs));
     let context = OpenContext { environment, ..OpenContext::default() };

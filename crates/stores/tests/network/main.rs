@@ -1,7 +1,8 @@
 //! The network stores, against real servers and protocol servers.
 //!
 //! - [`backend`]: what the tests that are the same for all stores need of one; `backends/` has one file for each.
-//! - The tests that are the same for all: [`conformance`].
+//! - The tests that are the same for all: [`conformance`], [`faults`], [`leaks`], [`names`] and [`writers`].
+//! - [`stage`]: a backend behind a proxy that injects faults. [`child`]: other processes.
 //! - The tests of what is peculiar to a store have a file each.
 //!
 //! Its own `main`: servers are shared by all tests, are started by the first that needs them, and end with the
@@ -13,20 +14,33 @@ mod azure;
 mod azure_login;
 mod backend;
 mod backends;
+mod child;
 mod conformance;
+mod faults;
 mod google;
+mod leaks;
+mod names;
 mod onepassword;
+mod stage;
+mod writers;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
+    if let Some(code) = child::run() {
+        return code;
+    }
     let arguments = Arguments::from_args();
     let backends = backends::all();
     let mut trials: Vec<Trial> = Vec::new();
     for backend in &backends {
         trials.push(conformance::trial(backend));
+        trials.extend(faults::trials(backend));
+        trials.push(leaks::trial(backend));
+        trials.push(names::trial(backend));
+        trials.push(writers::trial(backend));
     }
     trials.extend(azure::trials());
     trials.extend(azure_login::trials());

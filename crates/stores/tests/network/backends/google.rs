@@ -10,10 +10,13 @@ use modelmesh_secrets::{ErrorKind, SecretName};
 use modelmesh_testkit::{
     canary::Canary,
     conformance::{BackendRules, Staged},
-    servers::google::{Condition, GoogleServer, UserLogin, VersionState},
+    servers::{
+        google::{Condition, GoogleServer, UserLogin, VersionState},
+        proxy::Request,
+    },
 };
-use serde_json::json;
-use tempfile::TempDir;
+use serde_json::{Value, json};
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::backend::{self, Backend, Refusal, Shaped, Space, Upstream};
 
@@ -32,14 +35,27 @@ impl Google {
             let server = GoogleServer::start();
             let user = server.user();
             let folder = TempDir::new().unwrap();
-            fs::write(folder.path().join("user.json"), &user.file).unwrap();
             Running { server, user, folder }
         })
     }
 
-    fn credentials(&self) -> PathBuf {
-        self.running().folder.path().join("user.json")
+    /// The file of a login that gets its tokens at `address`.
+    fn credentials_at(&self, address: &str) -> PathBuf {
+        let Running { server, user, folder } = self.running();
+        let path = folder.path().join(format!("{}.json", address.replace(['/', ':'], "-")));
+        // Whole or not at all: another test may read it right now.
+        let file = NamedTempFile::new_in(folder).unwrap();
+        fs::write(&file, user.file.replace(&server.address(), address)).unwrap();
+        file.persist(&path).unwrap();
+        path
     }
+}
+
+/// An error in Google's shape.
+fn shaped(status: u16, code: &str, details: &Value) -> Shaped {
+    let error = json!({ "code": status, "message": "Refused.", "status": code, "details": details });
+    let headers = vec![("content-type", "application/json; charset=UTF-8".to_owned())];
+    Shaped { status, headers, body: json!({ "error": error }).to_string() }
 }
 
 /// The entry of a store that logs in with a file.
@@ -65,7 +81,23 @@ impl Backend for Google {
     }
 
     fn entry(&self, address: &str, space: &Space) -> String {
-        entry(address, &space.0, &self.credentials())
+        entry(address, &space.0, &self.credentials_at(address))
+    }
+
+    fn is_login(&self, request: &Request) -> bool {
+        request.path() == "/token"
+    }
+
+    /// Nothing but words parts the path of a secret from the end of it.
+    fn is_within(&self, space: &Space, request: &Request) -> bool {
+        let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+        let secrets = request.path().strip_prefix(&format!("/v1/projects/{}/secrets", space.0));
+        secrets.is_some_and(|under| under.split(['/', ':']).all(is_word))
+    }
+
+    fn unauthenticated(&self) -> Option<(Shaped, usize)> {
+        // One fresh login is tried.
+        Some((shaped(401, "UNAUTHENTICATED", &json!([])), 2))
     }
 
     fn canaries(&self) -> Vec<Canary> {
@@ -87,9 +119,7 @@ impl Backend for Google {
             Refusal::Throttled => (429, "RESOURCE_EXHAUSTED", json!([])),
             Refusal::ThrottledWith400 | Refusal::ThrottledWith403 => return None,
         };
-        let error = json!({ "code": status, "message": "Refused.", "status": code, "details": details });
-        let headers = vec![("content-type", "application/json; charset=UTF-8".to_owned())];
-        Some(Shaped { status, headers, body: json!({ "error": error }).to_string() })
+        Some(shaped(status, code, &details))
     }
 
     async fn staged(&self, kind: ErrorKind) -> Option<Staged> {

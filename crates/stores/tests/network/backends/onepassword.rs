@@ -1,6 +1,9 @@
 //! 1Password Connect, from a protocol server of our own that the vendor's Python client proves.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use modelmesh_secrets::{ErrorKind, SecretName, SecretStoreConnector, StoreSource as _};
 use modelmesh_testkit::{
@@ -9,9 +12,10 @@ use modelmesh_testkit::{
     servers::{
         free_port,
         onepassword::{ConnectServer, Right},
+        proxy::Request,
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::backend::{Backend, Refusal, Shaped, Space, Upstream, configuration, stores};
 
@@ -69,6 +73,16 @@ impl OnePassword {
     }
 }
 
+/// An error in the shape of Connect.
+fn refused(status: u16, message: &str) -> Shaped {
+    shaped(status, &json!({ "status": status, "message": message }))
+}
+
+fn shaped(status: u16, body: &Value) -> Shaped {
+    let headers = vec![("Content-Type", "application/json".to_owned())];
+    Shaped { status, headers, body: body.to_string() }
+}
+
 fn entry(address: &str, vault: &str, token: &str) -> String {
     format!("store: 1password.connect.v1, server_url: '{address}', vault_id: '{vault}', token: '{token}'")
 }
@@ -96,16 +110,31 @@ impl Backend for OnePassword {
     }
 
     fn refusal(&self, refusal: Refusal) -> Option<Shaped> {
-        let error = |status: u16, message: &str| (status, json!({ "status": status, "message": message }));
-        let (status, body) = match refusal {
-            Refusal::Denied => error(403, "vault is not in scope"),
+        Some(match refusal {
+            Refusal::Denied => refused(403, "vault is not in scope"),
             // A title that no item has.
-            Refusal::NotFound => (200, json!([])),
-            Refusal::Throttled => error(429, "Too many requests"),
+            Refusal::NotFound => shaped(200, &json!([])),
+            Refusal::Throttled => refused(429, "Too many requests"),
             Refusal::ThrottledWith400 | Refusal::ThrottledWith403 => return None,
+        })
+    }
+
+    fn unauthenticated(&self) -> Option<(Shaped, usize)> {
+        Some((refused(401, "Invalid token signature"), 1))
+    }
+
+    /// In a filter, a title cannot end its quotes.
+    fn is_within(&self, space: &Space, request: &Request) -> bool {
+        let items = format!("/v1/vaults/{}/items", space.0);
+        let Some(under) = request.path().strip_prefix(&items) else { return false };
+        let id = under.strip_prefix('/').unwrap_or(under);
+        let query = request.target.split_once('?').map(|(_, query)| query);
+        let query = query.into_iter().flat_map(|query| url::form_urlencoded::parse(query.as_bytes()));
+        let is_filter = |(key, filter): (Cow<'_, str>, Cow<'_, str>)| {
+            let title = filter.strip_prefix("title eq \"").and_then(|rest| rest.strip_suffix('"'));
+            key == "filter" && title.is_some_and(|title| !title.contains(['"', '\\']))
         };
-        let headers = vec![("Content-Type", "application/json".to_owned())];
-        Some(Shaped { status, headers, body: body.to_string() })
+        id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) && query.into_iter().all(is_filter)
     }
 
     async fn staged(&self, kind: ErrorKind) -> Option<Staged> {
