@@ -2,6 +2,8 @@
 
 pub mod age_file;
 pub mod audit;
+#[cfg(feature = "aws")]
+pub mod aws;
 #[cfg(feature = "azure")]
 pub mod azure;
 pub mod blocking;

@@ -16,6 +16,8 @@ pub const CONNECTORS: &[Connector] = &[
     crate::keyring::CONNECTOR,
     #[cfg(feature = "kubernetes")]
     crate::kubernetes::CONNECTOR,
+    #[cfg(feature = "aws")]
+    crate::aws::CONNECTOR,
     #[cfg(feature = "google")]
     crate::google::CONNECTOR,
     #[cfg(feature = "azure")]

@@ -11,7 +11,7 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, slice, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 
@@ -141,18 +141,45 @@ impl GuardedStore {
     /// Fetches any number of secrets, a batch at a time. A batch that waits for earlier ones has not begun, so
     /// its time does not run.
     async fn fetch_all(&self, names: &[SecretName], read: Read<'_>) -> Vec<Result<SecretValue>> {
-        let batch = self.inner.capabilities().batch.max(1);
+        let batch = self.batch();
         if names.len() <= batch {
-            return if names.is_empty() { Vec::new() } else { self.fetch(names, read).await };
+            return if names.is_empty() { Vec::new() } else { self.fetch_batch(names, read).await };
         }
         let starts = stream::iter((0..names.len()).step_by(batch));
         let fetches = starts.map(|start| async move {
             let end = names.len().min(start.saturating_add(batch));
-            (start, self.fetch(&names[start..end], read).await)
+            (start, self.fetch_batch(&names[start..end], read).await)
         });
         let mut answered: Vec<_> = fetches.buffer_unordered(self.gate.max_in_flight()).collect().await;
         answered.sort_unstable_by_key(|(start, _)| *start);
         answered.into_iter().flat_map(|(_, answers)| answers).collect()
+    }
+
+    /// Fetches one batch, one by one where the store says that it has to be asked so: before the call by its
+    /// capabilities, which may have changed since the batch was cut, or by its answer. Each of these is a call of its
+    /// own, with its own time; together they are no more at a time than the batch was.
+    async fn fetch_batch(&self, names: &[SecretName], read: Read<'_>) -> Vec<Result<SecretValue>> {
+        if names.len() > self.batch() {
+            let mut answers = Vec::with_capacity(names.len());
+            for name in names {
+                answers.push(only(self.fetch(slice::from_ref(name), read).await));
+            }
+            return answers;
+        }
+        let mut answers = self.fetch(names, read).await;
+        if names.len() > 1 {
+            for (name, answer) in names.iter().zip(&mut answers) {
+                if matches!(answer, Err(error) if error.kind() == ErrorKind::Unsupported) {
+                    *answer = only(self.fetch(slice::from_ref(name), read).await);
+                }
+            }
+        }
+        answers
+    }
+
+    /// How many names one call may ask for, as far as the store knows by now.
+    fn batch(&self) -> usize {
+        self.inner.capabilities().batch.max(1)
     }
 
     /// One write.
@@ -196,11 +223,11 @@ fn only<T>(answers: Vec<Result<T>>) -> Result<T> {
 #[async_trait]
 impl SecretResolution for GuardedStore {
     async fn get(&self, name: &SecretName) -> Result<SecretValue> {
-        only(self.fetch(std::slice::from_ref(name), Read::Current).await)
+        only(self.fetch(slice::from_ref(name), Read::Current).await)
     }
 
     async fn get_version(&self, name: &SecretName, version: &Version) -> Result<SecretValue> {
-        only(self.fetch(std::slice::from_ref(name), Read::Version(version)).await)
+        only(self.fetch(slice::from_ref(name), Read::Version(version)).await)
     }
 
     async fn get_many(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {

@@ -10,6 +10,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod aws;
 mod azure;
 mod azure_login;
 mod backend;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         trials.push(names::trial(backend));
         trials.push(writers::trial(backend));
     }
+    trials.extend(aws::trials());
     trials.extend(azure::trials());
     trials.extend(azure_login::trials());
     trials.extend(google::trials());

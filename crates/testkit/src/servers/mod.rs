@@ -4,6 +4,7 @@
 //! They listen on loopback, on ports that were free, keep what they hold in a temporary folder or in memory, and end
 //! when dropped. `cargo xtask test` installs what they need; without it they panic and say so.
 
+pub mod aws;
 pub mod azure;
 pub mod google;
 pub mod onepassword;

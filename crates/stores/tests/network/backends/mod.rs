@@ -1,5 +1,6 @@
 //! One file for each kind of store: how its server is started, and how a store is pointed at it.
 
+pub(crate) mod aws;
 pub(crate) mod azure;
 pub(crate) mod google;
 pub(crate) mod onepassword;
@@ -11,6 +12,7 @@ use crate::backend::Backend;
 /// Every backend. Its server starts when it is first needed, and ends when the last of these is dropped.
 pub(crate) fn all() -> Vec<Arc<dyn Backend>> {
     vec![
+        Arc::new(aws::Aws::new()),
         Arc::new(azure::Azure::default()),
         Arc::new(google::Google::default()),
         Arc::new(onepassword::OnePassword::new()),
