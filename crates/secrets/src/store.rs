@@ -32,7 +32,8 @@ pub trait SecretResolution: Send + Sync {
     /// Fetches the current values of `names`: as many results, in the same order.
     ///
     /// One name's failure never hides another's value. The default asks for one after another; a store that
-    /// says [`Capabilities::batch`] does better.
+    /// says [`Capabilities::batch`] does better. If it finds that it cannot answer several at once after all, it
+    /// returns `Unsupported` for each, and the guard asks one by one.
     async fn get_many(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
         let mut results = Vec::with_capacity(names.len());
         for name in names {
@@ -186,7 +187,8 @@ pub struct Capabilities {
     /// Versions are whole numbers, and a later one is higher: an answer with a lower one than was seen before is
     /// old, from a replica that lags behind.
     pub ordered_versions: bool,
-    /// How many names one backend call can fetch: 1 if the store has no batches.
+    /// How many names one backend call can fetch: 1 if the store has no batches. It may become smaller when a store
+    /// finds that it may not ask for so many.
     pub batch: usize,
     /// [`SecretStoreConnector::revision`] tells of outside changes.
     pub watch: bool,

@@ -4,7 +4,10 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -252,6 +255,83 @@ async fn names_are_asked_for_in_batches_of_the_stores_size() {
         let calls = (bench.faulty.calls(Call::GetMany), bench.faulty.calls(Call::Get));
         assert_eq!(calls, (many, single), "batches of {batch}");
     }
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_answered_is_asked_one_by_one_within_the_limit_of_calls() {
+    let bench = bench_of(10, &at_once());
+    bench.faulty.rule(Rule::on(Call::GetMany).fail(ErrorKind::Unsupported));
+    bench.faulty.rule(Rule::on(Call::Get).named(&name("k7")).times(1).fail(ErrorKind::Throttled));
+    bench.faulty.rule(Rule::on(Call::Get).named(&name("k8")).fail(ErrorKind::Denied));
+    let answers = bench.store.get_many(&names(200)).await;
+    let expected = names(200).iter().map(SecretName::to_string).collect::<Vec<_>>();
+    let expected: Vec<_> = expected.iter().map(|name| if name == "k8" { "denied" } else { name }).collect();
+    assert_eq!(shown(&answers), expected);
+    let calls = (bench.faulty.calls(Call::GetMany), bench.faulty.calls(Call::Get));
+    assert_eq!(calls, (20, 201));
+    assert!(bench.faulty.high_water() <= 8);
+}
+
+#[tokio::test]
+async fn each_name_that_is_asked_one_by_one_has_its_own_time() {
+    let bench = bench_of(3, &at_once());
+    bench.faulty.rule(Rule::on(Call::GetMany).fail(ErrorKind::Unsupported));
+    let gates: Vec<Gate> = (0..3).map(|_| Gate::new()).collect();
+    for gate in &gates {
+        bench.faulty.rule(Rule::on(Call::Get).times(1).hold(gate));
+    }
+    let caller = bench.get_many(names(3));
+    for gate in &gates {
+        settle().await;
+        bench.clock.advance(seconds(4));
+        gate.release();
+    }
+    assert_eq!(shown(&caller.await.unwrap()), ["k0", "k1", "k2"]);
+}
+
+/// A store that finds at its first batch that it may not be asked so.
+#[derive(Debug, Default)]
+struct Narrowing {
+    is_narrow: AtomicBool,
+    asked: Mutex<Vec<usize>>,
+}
+
+#[async_trait]
+impl modelmesh_secrets::SecretResolution for Narrowing {
+    async fn get(&self, name: &SecretName) -> Result<SecretValue> {
+        self.asked.lock().unwrap().push(1);
+        Ok(name.as_str().into())
+    }
+
+    async fn get_many(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
+        self.asked.lock().unwrap().push(names.len());
+        self.is_narrow.store(true, Ordering::SeqCst);
+        names.iter().map(|_| Err(Error::unsupported("be asked for several secrets in one call"))).collect()
+    }
+}
+
+impl SecretStoreConnector for Narrowing {
+    fn connector_id(&self) -> &'static str {
+        "test.narrowing.v1"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.batch = if self.is_narrow.load(Ordering::SeqCst) { 1 } else { 10 };
+        capabilities
+    }
+}
+
+#[tokio::test]
+async fn batches_that_have_not_begun_follow_what_the_store_has_found() {
+    let inner = Arc::new(Narrowing::default());
+    let policy = ResolutionPolicy { max_in_flight: 1, ..at_once() };
+    let store = Arc::clone(&inner) as Arc<dyn SecretStoreConnector>;
+    let store = GuardedStore::new(store, "prod", &policy, Arc::new(ManualClock::new()), Observer::new());
+    let answers = store.get_many(&names(25)).await;
+    assert_eq!(shown(&answers), names(25).iter().map(SecretName::to_string).collect::<Vec<_>>());
+    let asked = inner.asked.lock().unwrap().clone();
+    assert_eq!(asked, [&[10][..], &[1; 25]].concat());
 }
 
 #[tokio::test]

@@ -40,7 +40,8 @@ use crate::{
 /// - **Observation.** Each call of the backend is told to the [`Observer`], and is a `tracing` span.
 ///
 /// `get_many` asks for as many names a call as the store's [`Capabilities::batch`] says, several calls at a
-/// time. The time limit is that of each call, and only names that got no answer are asked for again.
+/// time. The time limit is that of each call, and only names that got no answer are asked for again. Where the store
+/// cannot answer a batch, its names are asked for one by one, as calls of their own.
 ///
 /// ```
 /// use std::sync::Arc;

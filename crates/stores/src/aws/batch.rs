@@ -66,7 +66,7 @@ impl AwsStore {
         let mut brought = None;
         let is_allowed = self.batches.0.get_or_try_init(|| async {
             match self.call_batch(names).await {
-                Err(error) if error.kind() == ErrorKind::Denied => Ok(false),
+                Err(error) if is_of_the_call(&error) => Ok(false),
                 answers => {
                     brought = Some(answers?);
                     Ok(true)
@@ -122,12 +122,14 @@ fn is_about(error: &ApiErrorType, name: &SecretName) -> bool {
     id == Some(name.as_str()) || place::is_answer_to(name.as_str(), id, id)
 }
 
+/// Whether the error is that of asking so, whatever is asked for. An emulator may not know the call.
+fn is_of_the_call(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unsupported)
+}
+
 /// Whether the error of a whole call may be that of one of its names.
 fn is_of_a_name(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::NotFound | ErrorKind::Disabled | ErrorKind::InvalidConfig | ErrorKind::Unsupported
-    )
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Disabled | ErrorKind::InvalidConfig)
 }
 
 fn refused_name(name: &SecretName) -> Error {

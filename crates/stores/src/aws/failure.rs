@@ -231,26 +231,38 @@ pub(super) fn clocks_differ<E>(error: &SdkError<E, HttpResponse>) -> bool {
     })
 }
 
+/// Whether no request was made, for want of credentials.
+pub(super) fn lacks_credentials<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
+    causes(error).any(|cause| cause.is::<CredentialsError>())
+}
+
+fn causes<'e>(
+    error: &'e (dyn StdError + 'static),
+) -> impl Iterator<Item = &'e (dyn StdError + 'static)> + Clone {
+    std::iter::successors(Some(error), |&cause| cause.source())
+}
+
 /// The error of a request that was not sent, or not answered: our transport's own, or that of a login.
 fn without_answer(error: &(dyn StdError + 'static)) -> Error {
-    let mut causes = std::iter::successors(Some(error), |&cause| cause.source());
-    causes
-        .clone()
-        .find_map(|cause| cause.downcast_ref::<CredentialsError>())
-        .map(no_credentials)
-        .or_else(|| causes.find_map(|cause| cause.downcast_ref::<Error>()).cloned())
+    causes(error)
+        .find_map(|cause| cause.downcast_ref().map(no_credentials))
+        .or_else(|| of_transport(error))
         .unwrap_or_else(|| Error::new(ErrorKind::Unavailable, "the request could not be made"))
+}
+
+/// The error of our own transport, if it is the cause.
+fn of_transport(error: &(dyn StdError + 'static)) -> Option<Error> {
+    causes(error).find_map(|cause| cause.downcast_ref::<Error>()).cloned()
 }
 
 /// The error of a login that gives no credentials. What the library says of it is not shown: it may hold the answer of
 /// whoever gives credentials.
 fn no_credentials(error: &CredentialsError) -> Error {
-    let causes = std::iter::successors(Some(error as &(dyn StdError + 'static)), |&cause| cause.source());
     match error {
         CredentialsError::CredentialsNotLoaded(_) => Error::new(ErrorKind::StoreAuth, "no credentials were found")
             .with_help(
                 "'aws sso login' or 'aws configure' make some for a person, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY \
-                 are read too, and in the cloud the machine's role is used",
+                 are read too, and in the cloud the machine's role is used; check 'auth' and 'profile'",
             ),
         CredentialsError::InvalidConfiguration(_) => {
             Error::new(ErrorKind::InvalidConfig, "the profile or the variables of the login are wrong")
@@ -260,13 +272,13 @@ fn no_credentials(error: &CredentialsError) -> Error {
             Error::new(ErrorKind::Unavailable, "the login was not answered in time")
                 .with_help("check that what gives the credentials (STS, SSO, the metadata service) can be reached")
         }
-        _ => causes.clone().find_map(refusal_of_login).unwrap_or_else(|| {
-            // Our transport's own: nobody answered.
-            causes.clone().find_map(|cause| cause.downcast_ref::<Error>()).cloned().unwrap_or_else(|| {
+        _ => causes(error)
+            .find_map(refusal_of_login)
+            .or_else(|| of_transport(error))
+            .unwrap_or_else(|| {
                 Error::new(ErrorKind::StoreAuth, "the login gives no credentials")
                     .with_help("'aws sts get-caller-identity' shows what is wrong; a session may have ended")
-            })
-        }),
+            }),
     }
 }
 

@@ -256,24 +256,28 @@ fn source(settings: &Settings) -> Result<Source> {
                 .with_help("'session_token' belongs to a temporary key, which has all three"));
         }
     };
-    match settings.text("auth") {
-        // What is named is meant.
-        None if key.is_some() && profile.is_some() => {
-            Err(invalid("'profile' and 'access_key_id' contradict each other")
-                .with_help("leave one of them away"))
+    let auth = settings.text("auth");
+    let contradiction = match (auth, &key, profile) {
+        (None, Some(_), Some(_)) => Some("'profile' and 'access_key_id' contradict each other"),
+        (Some("access_key"), _, Some(_)) => Some("'profile' is of no use with 'auth: access_key'"),
+        (Some("iam_role"), _, Some(_)) => Some("'profile' is of no use with 'auth: iam_role'"),
+        (Some("iam_role" | "profile"), Some(_), _) => {
+            Some("'access_key_id' is of use with 'auth: access_key' alone")
         }
-        None if key.is_some() => Ok(Source::Key(key)),
-        None if profile.is_some() => Ok(Source::Profile(profile.map(str::to_owned))),
-        None => Ok(Source::Chain),
-        Some("access_key") if profile.is_some() => {
-            Err(invalid("'profile' is of no use with 'auth: access_key'"))
-        }
-        Some("access_key") => Ok(Source::Key(key)),
-        Some(_) if key.is_some() => Err(invalid("'access_key_id' is of use with 'auth: access_key' alone")),
-        Some("profile") => Ok(Source::Profile(profile.map(str::to_owned))),
-        Some(_) if profile.is_some() => Err(invalid("'profile' is of no use with 'auth: iam_role'")),
-        Some(_) => Ok(Source::Role),
+        _ => None,
+    };
+    if let Some(what) = contradiction {
+        return Err(invalid(what).with_help("leave one of the two away"));
     }
+    // Without `auth`, what is named is meant.
+    Ok(match (auth, key, profile) {
+        (Some("iam_role"), ..) => Source::Role,
+        (Some("access_key"), key, _) | (None, key @ Some(_), _) => Source::Key(key),
+        (Some(_), _, profile) | (None, None, profile @ Some(_)) => {
+            Source::Profile(profile.map(str::to_owned))
+        }
+        (None, None, None) => Source::Chain,
+    })
 }
 
 /// The access key of the variables.

@@ -13,7 +13,11 @@ mod place;
 mod secret;
 mod transport;
 
-use std::{collections::HashSet, error::Error as StdError, sync::Arc};
+use std::{
+    collections::HashSet,
+    error::Error as StdError,
+    sync::{Arc, LazyLock},
+};
 
 use aws_sdk_secretsmanager::{
     Client,
@@ -26,7 +30,7 @@ use modelmesh_secrets::{
     SecretStoreConnector, SecretValue, Version, async_trait,
     setting::{ConnectorSpec, Price, Setting, SettingKind, Settings},
 };
-use tracing::{Dispatch, instrument::WithSubscriber as _};
+use tracing::{Dispatch, instrument::WithSubscriber as _, subscriber::NoSubscriber};
 
 use self::{batch::Permission, failure::Asked, login::Login, place::Selector, secret::Held};
 use crate::{
@@ -42,6 +46,10 @@ const PAGE: i32 = 100;
 
 /// For how many days a deleted secret can be restored, unless the settings say otherwise.
 const RECOVERY_WINDOW: u64 = 30;
+
+/// Hears nothing. It is one that `tracing` knows of: under `Dispatch::none()`, whatever is logged for the first time is
+/// taken for something that nobody listens to, here and everywhere, for good.
+static UNHEARD: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 /// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {
@@ -149,6 +157,10 @@ impl AwsStore {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            if failure::lacks_credentials(&error) {
+                // What was looked for may be there the next time.
+                self.login.forget(&login);
+            }
             if !failure::refuses_login(&error) {
                 return Err(failure::of(&error, asked));
             }
@@ -159,7 +171,7 @@ impl AwsStore {
             let answer = call(self.login.ready(&login).await?.clone()).await;
             answer.map_err(|error| failure::of(&error, asked))
         };
-        unheard.with_subscriber(Dispatch::none()).await
+        unheard.with_subscriber(UNHEARD.clone()).await
     }
 
     async fn read(&self, name: &SecretName, selector: Selector<'_>) -> Result<SecretValue> {

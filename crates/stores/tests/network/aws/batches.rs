@@ -92,6 +92,17 @@ pub(super) async fn a_throttled_batch_is_asked_again(fixture: &Fixture<'_>) {
     assert_eq!(fixture.actions(), [BATCH, BATCH]);
 }
 
+pub(super) async fn a_service_without_batches_is_asked_one_by_one(fixture: &Fixture<'_>) {
+    fixture.hold("first", "1").await;
+    let unknown = Canned::error(400, "UnknownOperationException");
+    fixture.server().answer(&fixture.region, Some(BATCH), unknown);
+    let store = fixture.store("").await;
+    for _ in 0..2 {
+        assert_eq!(shown(&store.get_many(&["first", "first"].map(name)).await), ["1", "1"]);
+    }
+    assert_eq!(fixture.actions(), [BATCH, SINGLE, SINGLE, SINGLE, SINGLE]);
+}
+
 pub(super) async fn another_stage_is_never_asked_in_batches(fixture: &Fixture<'_>) {
     fixture.hold("first", "1").await;
     let store = fixture.store("version_stage: AWSPREVIOUS").await;

@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use modelmesh_secrets::ErrorKind;
-use modelmesh_testkit::servers::aws::Canned;
+use modelmesh_secrets::{ErrorKind, StoreSource as _};
+use modelmesh_testkit::servers::{aws::Canned, free_port};
 use serde_json::json;
 use tracing::{
     Event, Subscriber,
@@ -17,7 +17,10 @@ use tracing::{
 use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _};
 
 use super::{Fixture, Store, key, kind_of_get, name, open};
-use crate::backend::Backend as _;
+use crate::{
+    backend::{self, Backend as _},
+    backends::aws::entry,
+};
 
 /// A store that asks once and is not left alone.
 async fn asks_once(fixture: &Fixture<'_>) -> Store {
@@ -63,6 +66,7 @@ pub(super) async fn each_code_has_its_kind_and_says_what_to_do(fixture: &Fixture
         assert!(error.help().is_some() || kind == ErrorKind::NotFound, "{code}");
     }
 
+    fixture.server().answer_nothing(&fixture.region);
     let limited = Canned::error(400, "LimitExceededException");
     fixture.server().answer(&fixture.region, Some("PutSecretValue"), limited);
     let error = store.management().unwrap().set(&key(), &"x".into()).await.unwrap_err();
@@ -77,7 +81,7 @@ pub(super) async fn what_is_not_in_amazons_shape_is_an_outage(fixture: &Fixture<
         (403, json!({ "message": "Forbidden" }).to_string()),
         (400, String::new()),
         (301, String::new()),
-        (400, json!({ "__type": "canary: no code\u{1b}[2J" }).to_string()),
+        (400, json!({ "__type": "canary \u{1b}[2J" }).to_string()),
         (404, json!({ "code": 404, "status": "NOT_FOUND" }).to_string()),
     ] {
         fixture.server().answer(&fixture.region, None, Canned::new(status, body.as_str()));
@@ -108,6 +112,16 @@ pub(super) async fn an_answer_for_another_secret_is_malformed(fixture: &Fixture<
     for answer in store.get_many(&["first", "second"].map(name)).await {
         assert_eq!(answer.unwrap_err().kind(), ErrorKind::Malformed);
     }
+}
+
+/// The library hides the cause from those who do not look for it.
+pub(super) async fn nobody_at_the_address_is_an_outage(fixture: &Fixture<'_>) {
+    let entry = entry(&format!("http://127.0.0.1:{}", free_port()), &fixture.region);
+    let text = backend::configuration(&entry, "retry: { tries: 1 }");
+    let store = backend::stores(fixture.backend, &text).without_cache().store("s").await.unwrap();
+    let error = store.get(&key()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.message().starts_with("the store cannot be reached"), "{error}");
 }
 
 pub(super) async fn hostile_names_are_refused_before_any_call(fixture: &Fixture<'_>) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use modelmesh_secrets::{ErrorKind, SecretResolution as _};
+use modelmesh_secrets::ErrorKind;
 use modelmesh_testkit::servers::aws::{CONTAINER_TOKEN, Canned};
 use tempfile::TempDir;
 
@@ -84,10 +84,8 @@ pub(super) async fn what_is_named_is_the_only_place(fixture: &Fixture<'_>) {
         let store = fixture.store_of(more, &all).await;
         assert_eq!(fixture.signer(&store).await, signer, "{more}");
     }
-    for (more, kind) in
-        [("auth: iam_role", ErrorKind::StoreAuth), ("profile: no-such-profile", ErrorKind::InvalidConfig)]
-    {
-        assert_eq!(kind_of_get(&fixture.store_of(more, &all).await).await, kind, "{more}");
+    for more in ["auth: iam_role", "profile: no-such-profile"] {
+        assert_eq!(kind_of_get(&fixture.store_of(more, &all).await).await, ErrorKind::StoreAuth, "{more}");
     }
     let error = fixture.store_of("auth: access_key", &all[2..]).await.get(&key()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
@@ -152,6 +150,15 @@ pub(super) async fn no_credentials_are_store_auth_and_say_what_to_do(fixture: &F
     assert_eq!(fixture.actions(), [] as [&str; 0]);
 }
 
+pub(super) async fn credentials_that_were_not_there_are_looked_for_again(fixture: &Fixture<'_>) {
+    fixture.hold("openai-key", "value").await;
+    let home = Home::with("", "");
+    let store = fixture.store_of("", &[("HOME", home.path())]).await;
+    assert_eq!(kind_of_get(&store).await, ErrorKind::StoreAuth);
+    home.write("credentials", PROFILES);
+    assert_eq!(fixture.signer(&store).await, "OFDEFAULT");
+}
+
 pub(super) async fn a_replaced_key_is_read_anew(fixture: &Fixture<'_>) {
     fixture.hold("openai-key", "value").await;
     let home = Home::with("", PROFILES);
@@ -176,7 +183,7 @@ pub(super) async fn a_clock_that_is_wrong_is_corrected(fixture: &Fixture<'_>) {
     fixture.hold("openai-key", "value").await;
     let store = fixture.store_of("", &KEYS).await;
     let skewed = Canned::error(400, "InvalidSignatureException")
-        .with_header("date", "Thu, 01 Jan 2099 00:00:00 GMT")
+        .with_header("date", "Wed, 01 Jul 2099 00:00:00 GMT")
         .times(1);
     fixture.server().answer(&fixture.region, None, skewed);
     assert_eq!(store.get(&key()).await.unwrap().expose(), "value");

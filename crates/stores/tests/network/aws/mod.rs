@@ -42,6 +42,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             each_name_of_a_batch_has_its_own_answer,
             a_name_that_spoils_a_batch_hides_no_value,
             a_throttled_batch_is_asked_again,
+            a_service_without_batches_is_asked_one_by_one,
             another_stage_is_never_asked_in_batches,
             one_name_is_no_batch;
         errors:
@@ -49,6 +50,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             what_is_not_in_amazons_shape_is_an_outage,
             an_answer_that_is_no_answer_is_malformed,
             an_answer_for_another_secret_is_malformed,
+            nobody_at_the_address_is_an_outage,
             hostile_names_are_refused_before_any_call,
             settings_that_contradict_each_other_are_refused,
             nothing_that_amazons_library_logs_is_heard;
@@ -59,6 +61,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             a_pod_shows_its_token_and_gets_a_role,
             a_container_and_a_machine_have_roles,
             no_credentials_are_store_auth_and_say_what_to_do,
+            credentials_that_were_not_there_are_looked_for_again,
             a_replaced_key_is_read_anew,
             a_login_that_stays_refused_is_store_auth_after_one_fresh_one,
             a_clock_that_is_wrong_is_corrected,

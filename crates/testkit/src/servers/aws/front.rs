@@ -19,6 +19,8 @@ use super::Canned;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
+const TOKEN_TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
+
 /// The path at which the agent of a container gives credentials.
 const CONTAINER: &str = "/container-credentials";
 
@@ -159,6 +161,7 @@ impl Front {
         *request.headers_mut() = head.headers.clone();
         request.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
         request.headers_mut().insert(header::HOST, self.upstream.to_string().parse().expect("an address"));
+        let valid = head.headers.get(&TOKEN_TTL).cloned();
         let answered = async {
             let stream = TcpStream::connect(self.upstream).await.ok()?;
             let (mut sender, connection) =
@@ -174,9 +177,9 @@ impl Front {
                     response.headers_mut().insert(name, value.clone());
                 }
             }
-            // The metadata service says how long its tokens are valid.
-            if let Some(value) = head.headers.get("x-aws-ec2-metadata-token-ttl-seconds") {
-                response.headers_mut().insert("x-aws-ec2-metadata-token-ttl-seconds", value.clone());
+            // The metadata service says for how long its tokens are valid: for as long as was asked. moto does not.
+            if let Some(valid) = valid {
+                response.headers_mut().insert(TOKEN_TTL, valid);
             }
             Some(response)
         };
