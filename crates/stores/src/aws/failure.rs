@@ -233,7 +233,7 @@ pub(super) fn clocks_differ<E>(error: &SdkError<E, HttpResponse>) -> bool {
 
 /// Whether no request was made, for want of credentials.
 pub(super) fn lacks_credentials<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
-    causes(error).any(|cause| cause.is::<CredentialsError>())
+    causes(error).any(<dyn StdError>::is::<CredentialsError>)
 }
 
 fn causes<'e>(
@@ -273,7 +273,10 @@ fn no_credentials(error: &CredentialsError) -> Error {
                 .with_help("check that what gives the credentials (STS, SSO, the metadata service) can be reached")
         }
         _ => causes(error)
-            .find_map(refusal_of_login)
+            .find_map(|cause| {
+                refusal_of_role::<AssumeRoleError>(cause)
+                    .or_else(|| refusal_of_role::<AssumeRoleWithWebIdentityError>(cause))
+            })
             .or_else(|| of_transport(error))
             .unwrap_or_else(|| {
                 Error::new(ErrorKind::StoreAuth, "the login gives no credentials")
@@ -282,18 +285,18 @@ fn no_credentials(error: &CredentialsError) -> Error {
     }
 }
 
-/// What STS says, if `cause` is an answer of it.
-fn refusal_of_login(cause: &(dyn StdError + 'static)) -> Option<Error> {
-    let code = if let Some(error) = cause.downcast_ref::<AssumeRoleError>() {
-        error.code()
-    } else {
-        cause.downcast_ref::<AssumeRoleWithWebIdentityError>()?.code()
-    };
-    let refusal = Refusal::of(code?, None)?;
-    let error = refusal.error(Asked::Get);
-    Some(match error.kind() {
-        ErrorKind::Throttled | ErrorKind::Unavailable => error,
-        _ => Error::new(ErrorKind::StoreAuth, format!("the role cannot be assumed ({})", refusal.shown()))
+/// What STS answers, if `cause` is the failure of a request to it.
+fn refusal_of_role<E>(cause: &(dyn StdError + 'static)) -> Option<Error>
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    let error = cause.downcast_ref::<SdkError<E, HttpResponse>>()?;
+    error.raw_response()?;
+    let told = of(error, Asked::Get);
+    let code = error.code().filter(|code| is_word(code));
+    Some(match (told.kind(), code) {
+        (ErrorKind::Throttled | ErrorKind::Unavailable, _) | (_, None) => told,
+        (_, Some(code)) => Error::new(ErrorKind::StoreAuth, format!("the role cannot be assumed ({code})"))
             .with_help("check 'role_arn', and that the role trusts the caller and lets it be assumed"),
     })
 }

@@ -294,9 +294,10 @@ fn token() -> Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|_| Error::new(ErrorKind::Io, "the system gives no random numbers"))?;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let bits = u128::from_be_bytes(bytes);
+    let bits = bits & !(0xf << 76) | 0x4 << 76;
+    let bits = bits & !(0x3 << 62) | 0x2 << 62;
+    let hex = format!("{bits:032x}");
     Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
 }
 
@@ -396,6 +397,7 @@ mod tests {
         assert_eq!(tokens.len(), 100);
         for token in &tokens {
             assert_eq!(Selector::of(&Version::from(token.as_str())), [Selector::Id(token)]);
+            assert!(token[14..].starts_with('4') && token[19..].starts_with(['8', '9', 'a', 'b']), "{token}");
         }
     }
 }

@@ -53,9 +53,13 @@ impl Transport {
     }
 
     async fn send(&self, request: HttpRequest, limit: Option<Duration>) -> Result<HttpResponse> {
-        let unsendable = |_| Error::new(ErrorKind::InvalidConfig, "the address of the service is not a URL");
-        let url = Url::parse(request.uri()).map_err(|_| unsendable(()))?;
-        let request = request.try_into_http1x().map_err(|_| unsendable(()))?;
+        let unsendable = || {
+            Error::new(ErrorKind::InvalidConfig, "the address of the service is not a URL").with_help(
+                "check 'endpoint' and the variables AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            )
+        };
+        let url = Url::parse(request.uri()).map_err(|_| unsendable())?;
+        let request = request.try_into_http1x().map_err(|_| unsendable())?;
         let (mut head, body) = request.into_parts();
         // Signatures and tokens are among them.
         head.headers.values_mut().for_each(|value| value.set_sensitive(true));
@@ -98,7 +102,7 @@ fn response(answer: Answer) -> Result<HttpResponse> {
 /// Whether `url` is an address that is valid on the machine's own link alone, where credentials of machines and
 /// containers are had: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>.
 fn is_link_local(url: &Url) -> bool {
-    /// The IPv6 addresses of the metadata service, of tasks and of pods.
+    /// Where the metadata service and the agent of pods are, by `IPv6`.
     const OF_AMAZON: [&str; 2] = ["fd00:ec2::254", "fd00:ec2::23"];
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_link_local(),

@@ -19,7 +19,9 @@ impl Fixture<'_> {
         }
         let settings: String = keys.iter().map(|key| format!("{key}: '${{secrets.s:{key}}}', ")).collect();
         let providers = format!("providers: {{ p: {{ {settings} }} }}\n");
-        let stores = backend::configuration(&self.entry(), "");
+        // Time enough for moto on a machine that is busy: this is about the number of calls.
+        let patience = "resolution: { init_timeout: 10m, fetch_timeout: 5m }";
+        let stores = format!("secrets: {{ {patience}, stores: {{ s: {{ {} }} }} }}\n", self.entry());
         let stores = backend::stores(self.backend, &format!("{stores}{providers}"));
         let resolver = stores.live_configuration().start().await.unwrap_or_else(|report| panic!("{report}"));
         let generation = resolver.provider("p").unwrap().current().unwrap();

@@ -214,6 +214,9 @@ pub(super) async fn a_role_that_is_refused_is_store_auth(fixture: &Fixture<'_>) 
         assert!(error.message().contains(code), "{error}");
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }
+    // A proxy in between knows nothing of roles.
+    fixture.server().answer(&fixture.region, Some("AssumeRole"), Canned::new(403, "<h1>Forbidden</h1>"));
+    assert_eq!(kind_of_get(&fixture.store_of(&more, &variables).await).await, ErrorKind::Unavailable);
 }
 
 pub(super) async fn the_region_and_the_address_are_found_as_amazons_tools_do(fixture: &Fixture<'_>) {
