@@ -30,12 +30,11 @@ use modelmesh_secrets::{
     SecretStoreConnector, SecretValue, Version, async_trait,
     setting::{ConnectorSpec, Price, Setting, SettingKind, Settings},
 };
-use tracing::{Dispatch, instrument::WithSubscriber as _, subscriber::NoSubscriber};
 
 use self::{batch::Permission, failure::Asked, login::Login, place::Selector, secret::Held};
 use crate::{
     connector::{Connector, OpenContext},
-    network::malformed,
+    network::{malformed, unheard},
 };
 
 /// The largest value: <https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html>.
@@ -46,10 +45,6 @@ const PAGE: i32 = 100;
 
 /// For how many days a deleted secret can be restored, unless the settings say otherwise.
 const RECOVERY_WINDOW: u64 = 30;
-
-/// Hears nothing. It is one that `tracing` knows of: under `Dispatch::none()`, whatever is logged for the first time is
-/// taken for something that nobody listens to, here and everywhere, for good.
-static UNHEARD: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 /// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {
@@ -151,7 +146,7 @@ impl AwsStore {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     {
-        let unheard = async {
+        unheard(async {
             let login = self.login.current();
             let error = match call(self.login.ready(&login).await?.clone()).await {
                 Ok(answer) => return Ok(answer),
@@ -170,8 +165,8 @@ impl AwsStore {
             let login = self.login.current();
             let answer = call(self.login.ready(&login).await?.clone()).await;
             answer.map_err(|error| failure::of(&error, asked))
-        };
-        unheard.with_subscriber(UNHEARD.clone()).await
+        })
+        .await
     }
 
     async fn read(&self, name: &SecretName, selector: Selector<'_>) -> Result<SecretValue> {

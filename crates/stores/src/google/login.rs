@@ -38,7 +38,7 @@ use crate::{
     blocking,
     connector::OpenContext,
     environment::FixedEnvironment,
-    network::{Answer, Endpoint, Http},
+    network::{Answer, Endpoint, Http, unheard},
 };
 
 /// Environment variables that Google's own tools read, too.
@@ -402,7 +402,7 @@ impl Source {
             Source::User(user) => return user.headers().await,
             Source::Library(credentials) => credentials,
         };
-        match credentials.headers(Extensions::new()).await {
+        match unheard(credentials.headers(Extensions::new())).await {
             Ok(CacheableResource::New { data, .. }) => Ok(data),
             Ok(CacheableResource::NotModified) => Err(ended_early()),
             Err(error) => Err(no_token(&error)),

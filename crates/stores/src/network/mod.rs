@@ -11,7 +11,8 @@
 //!   for this machine itself.
 //! - **Values** are wiped: an answer's body is, and what is read from it has to be.
 //!
-//! The software development kits of vendors are given this client too, so that these rules are in one place.
+//! The software development kits of vendors are given this client too, so that these rules are in one place, and are
+//! called [`unheard`], for some log what they send.
 //!
 //! [`GuardedStore`]: modelmesh_secrets::GuardedStore
 
@@ -19,10 +20,12 @@ mod endpoint;
 mod failure;
 mod http;
 mod tls;
+mod unheard;
 
 pub(crate) use self::{
     endpoint::Endpoint,
     failure::{interposed, malformed},
     http::{Answer, Http, MAX_ANSWER, bearer, header},
     tls::{ClientCertificate, parse_certificates},
+    unheard::unheard,
 };

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modelmesh_secrets::{SecretName, SecretStoreConnector};
+use modelmesh_secrets::{Result, SecretName, SecretStoreConnector, StoreSource as _};
 use modelmesh_stores::open::StoreSet;
 use modelmesh_testkit::{
     canary::Canary,
@@ -146,8 +146,12 @@ impl Stage {
 
     /// The store behind the proxy, guarded and without a cache.
     pub(crate) async fn store(&self, more: &str) -> Arc<dyn SecretStoreConnector> {
-        let stores = self.stores(more).without_cache();
-        modelmesh_secrets::StoreSource::store(&stores, "s").await.unwrap_or_else(|error| panic!("{error:?}"))
+        self.try_store(more).await.unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    /// The same, if these settings are good ones.
+    pub(crate) async fn try_store(&self, more: &str) -> Result<Arc<dyn SecretStoreConnector>> {
+        self.stores(more).without_cache().store("s").await
     }
 
     /// A store that has read its secret: it has logged in, and knows what it must know of the backend.
