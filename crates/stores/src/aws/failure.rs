@@ -136,10 +136,12 @@ impl<'r> Refusal<'r> {
                 error(ErrorKind::Disabled, "the secret is marked for deletion, or another service manages it")
                     .with_help("'set' restores a secret that is marked for deletion, and so does 'aws secretsmanager restore-secret'")
             }
-            "DecryptionFailure" | "EncryptionFailure" => {
+            "DecryptionFailure" => {
                 error(ErrorKind::Disabled, "the KMS key of the secret cannot be used")
                     .with_help("look whether the key is disabled or marked for deletion")
             }
+            "EncryptionFailure" => error(ErrorKind::Denied, "the KMS key of the secret cannot be used")
+                .with_help("look whether the key is disabled, and whether the caller may use it"),
             "ResourceExistsException" => {
                 error(ErrorKind::Conflict, "somebody else changed the secret meanwhile").with_help("try again")
             }
@@ -311,6 +313,7 @@ mod tests {
             "AccessDeniedException",
             "InvalidRequestException",
             "DecryptionFailure",
+            "EncryptionFailure",
             "ResourceExistsException",
             "LimitExceededException",
             "UnknownOperationException",

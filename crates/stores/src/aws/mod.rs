@@ -4,7 +4,7 @@
 //! - The calls are made by Amazon's own library, over the client that all network stores share (`transport.rs`). It
 //!   makes no retries.
 //! - At trace level that library logs requests whole, with values and signatures. While it works, nobody listens: see
-//!   [`AwsStore::ask`].
+//!   `AwsStore::ask`.
 
 mod batch;
 mod failure;

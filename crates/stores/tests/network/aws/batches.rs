@@ -17,8 +17,8 @@ impl Fixture<'_> {
         for key in &keys {
             self.hold(key, &format!("value of {key}")).await;
         }
-        let settings: String = keys.iter().map(|key| format!("{key}: '${{secrets.s:{key}}}', ")).collect();
-        let providers = format!("providers: {{ p: {{ {settings} }} }}\n");
+        let settings: Vec<String> = keys.iter().map(|key| format!("{key}: '${{secrets.s:{key}}}'")).collect();
+        let providers = format!("providers: {{ p: {{ {} }} }}\n", settings.join(", "));
         // Time enough for moto on a machine that is busy: this is about the number of calls.
         let patience = "resolution: { init_timeout: 10m, fetch_timeout: 5m }";
         let stores = format!("secrets: {{ {patience}, stores: {{ s: {{ {} }} }} }}\n", self.entry());

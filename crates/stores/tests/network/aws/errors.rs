@@ -35,6 +35,7 @@ pub(super) async fn each_code_has_its_kind_and_says_what_to_do(fixture: &Fixture
         (400, "ResourceNotFoundException", ErrorKind::NotFound),
         (400, "InvalidRequestException", ErrorKind::Disabled),
         (400, "DecryptionFailure", ErrorKind::Disabled),
+        (400, "EncryptionFailure", ErrorKind::Denied),
         (400, "AccessDeniedException", ErrorKind::Denied),
         (400, "ThrottlingException", ErrorKind::Throttled),
         (400, "TooManyRequestsException", ErrorKind::Throttled),

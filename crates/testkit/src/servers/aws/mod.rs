@@ -1,6 +1,6 @@
 //! AWS: the real `moto_server`, an independent model of Amazon's services, and a front before it.
 //!
-//! - The [front](front) tells what was asked, how much of it at once, and answers in moto's place where a test says so:
+//! - The front tells what was asked, how much of it at once, and answers in moto's place where a test says so:
 //!   moto knows no throttle and, unless told to judge every caller by IAM, no refusal.
 //! - moto lets a value be put into a secret that is marked for deletion. Amazon does not, so the front asks moto
 //!   whether it is, and refuses as [documented][put].
