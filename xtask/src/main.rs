@@ -5,6 +5,7 @@
 
 mod demo;
 mod fuzz;
+mod kube_apiserver;
 mod steps;
 mod test;
 mod tools;

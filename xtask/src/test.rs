@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
+    kube_apiserver,
     steps::{Outcome, output, root, step, words},
     tools,
 };
@@ -13,6 +14,7 @@ const KILLS: &str = "2000";
 pub(crate) fn run() -> Outcome {
     tools::programs()?;
     let python = tools::python()?;
+    let kube_apiserver = kube_apiserver::build()?;
 
     step("format", &mut words("cargo fmt --all --check"))?;
     step("lints", &mut words("cargo clippy --workspace --all-targets --locked -- -D warnings"))?;
@@ -27,7 +29,8 @@ pub(crate) fn run() -> Outcome {
     step("tests", tests.env("MODELMESH_TEST_KILLS", KILLS))?;
     test_keyring()?;
     let mut network = words("cargo test -p modelmesh-stores --test network --locked");
-    step("tests of the network stores, on servers", network.env("MODELMESH_TEST_PYTHON", &python))?;
+    network.env("MODELMESH_TEST_PYTHON", &python).env("MODELMESH_TEST_KUBE_APISERVER", kube_apiserver);
+    step("tests of the network stores, on servers", &mut network)?;
     let mut system = words("cargo test -p modelmesh-cli --test system --locked");
     system.env("MODELMESH_TEST_PYTHON", python).env("MODELMESH_TEST_KILLS", KILLS);
     step("tests of the whole command, with other programs", &mut system)?;

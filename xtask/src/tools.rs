@@ -10,6 +10,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("gnome-keyring-daemon", "gnome-keyring"),
     ("age", "age"),
     ("jq", "jq"),
+    ("etcd", "etcd-server"),
     ("unshare", "util-linux"),
     ("python3", "python3"),
 ];

@@ -1,50 +1,56 @@
 //! `kubernetes.secret.v1`: the Secrets of a Kubernetes cluster.
 //!
-//! A Secret is one document, and its keys are the secrets of the store: all that are wanted of one Secret come in one
-//! call. Where a cluster is, and who we are there, is read as `kubectl` reads it, with the types and the credentials of
-//! `kube`. The few calls go over the HTTP client that all network stores share, for `kube`'s own has no limit of how
-//! long an answer may be.
+//! - A Secret is one document, and its keys are the secrets of the store: all that are wanted of one Secret come in one
+//!   call.
+//! - Where the cluster is, and who we are there, is read as `kubectl` reads it, with `kube`'s types and credentials
+//!   (`access.rs`, `identity.rs`). The few calls go through the client that all network stores share, for `kube`'s own
+//!   lets no limit of the answer be set, and tries again by itself.
 
+mod access;
 mod cluster;
+mod edit;
 mod failure;
+mod identity;
 mod object;
 mod place;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use modelmesh_secrets::{
     Capabilities, Change, Error, ErrorKind, NameRule, Result, SecretManagement, SecretName, SecretResolution,
     SecretStoreConnector, SecretValue, async_trait,
-    setting::{ConnectorSpec, Setting, SettingKind, Settings},
+    setting::{ConnectorSpec, Setting, SettingKind, Settings, WHOLE_STORE},
 };
-use reqwest::Method;
 
 use self::{
-    cluster::{Cluster, Place as ClusterPlace},
-    object::{Listed, Object, Patch},
+    cluster::{Asked, Cluster},
+    object::{MAX_SIZE, Object, Page},
     place::{Layout, Place},
 };
-use crate::connector::{Connector, OpenContext};
+use crate::{
+    connector::{Connector, OpenContext},
+    network::{is_too_long, malformed},
+};
 
-/// How many names are asked for in one call of the store: one request for each Secret among them.
-const BATCH: usize = 64;
+/// How many names written `SECRET/KEY` one call of the store may ask for: it makes a request for each Secret among
+/// them, one after another, within the time of one fetch.
+const PAIRS_A_CALL: usize = 32;
 
-/// What the values of one Secret may have together, in bytes: `MaxSecretSize` of the Kubernetes API.
-/// <https://kubernetes.io/docs/concepts/configuration/secret/#restriction-data-size>
-const MAX_BYTES: usize = 1 << 20;
+/// The longest value: a Secret that holds one has room for a few short ones.
+const MAX_VALUE: usize = MAX_SIZE - 1024;
 
-/// How often a change is tried again that somebody else came before.
-const ATTEMPTS: usize = 5;
+/// How many Secrets a page of a listing has at the most: as many as `kubectl` asks for.
+const PAGE: usize = 500;
 
 /// The line of the registry.
 pub(crate) const CONNECTOR: Connector = Connector {
     spec: ConnectorSpec::new("kubernetes.secret.v1", "Secrets of a Kubernetes cluster")
         .writable()
         .over_network()
-        .with_batch(BATCH)
+        .with_batch(WHOLE_STORE)
         .with_settings(&[
             Setting::new("namespace", SettingKind::Text, "the namespace of the Secrets")
-                .with_default("(that of the context or the pod, else default)"),
+                .with_default("(that of the context or of the pod, else default)"),
             Setting::new(
                 "secret",
                 SettingKind::Text,
@@ -56,25 +62,30 @@ pub(crate) const CONNECTOR: Connector = Connector {
             Setting::new(
                 "kubeconfig",
                 SettingKind::Path,
-                "a kubeconfig file; one that is named here may not run helper programs",
-            )
-            .with_default("(KUBECONFIG, else ~/.kube/config, else the pod's service account)"),
+                "a kubeconfig, which may run no helper programs; if none, KUBECONFIG's, ~/.kube/config, or the pod's own",
+            ),
+            Setting::new(
+                "service_account",
+                SettingKind::Path,
+                "the folder of the pod's service account (token, ca.crt, namespace), where it is not the usual one",
+            ),
         ]),
     open: |settings, context| Ok(Arc::new(KubernetesStore::open(settings, context)?)),
 };
 
 /// The keys of Secrets in one namespace.
 ///
-/// - A value's version is the `resourceVersion` of its Secret: it changes with every key of it. Older versions cannot be
-///   fetched.
-/// - A write changes one key, and leaves the rest of its Secret to the cluster: writers of different keys do not
-///   meet. Of two that set one key, the later wins; [`exchange`](SecretStoreConnector::exchange) tells `Conflict`.
-/// - `set` makes a Secret of type `Opaque` where there is none. `delete` removes a key; the Secret goes with its last
-///   key if names are written `SECRET/KEY`, and stays if the setting `secret` names it.
-/// - An immutable Secret is `Unsupported` to write, one that is being deleted `Disabled` to read.
+/// - A value's version is the `resourceVersion` of its Secret, which changes with every key of it. Older versions cannot
+///   be fetched.
+/// - A write changes its keys and nothing else of the Secret, and only if the Secret is what was read just before; if it
+///   is not, it is read again. [`exchange`](SecretStoreConnector::exchange) tells `Conflict` if its own keys changed.
+/// - `set` makes a Secret of type `Opaque` where there is none. `delete` removes a key and leaves the Secret.
+/// - `list` holds the keys of the Secret, or those of all Secrets of type `Opaque`.
+/// - An immutable Secret is `Unsupported` to write, one that is being deleted `Disabled`.
 pub struct KubernetesStore {
     cluster: Cluster,
     layout: Layout,
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for KubernetesStore {
@@ -82,140 +93,85 @@ impl fmt::Debug for KubernetesStore {
         f.debug_struct("KubernetesStore")
             .field("cluster", &self.cluster)
             .field("layout", &self.layout)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
 impl KubernetesStore {
+    /// Checks the settings. Reads no file, and connects to nothing.
     fn open(settings: &Settings, context: &OpenContext) -> Result<Self> {
-        let namespace = settings.text("namespace").filter(|text| !text.is_empty());
-        if let Some(namespace) = namespace {
-            place::check_object("namespace", namespace)?;
+        let namespace = settings.text("namespace");
+        namespace.map_or(Ok(()), place::check_namespace)?;
+        let is_file = settings.path("kubeconfig").is_some() || settings.text("context").is_some();
+        if settings.path("service_account").is_some() && is_file {
+            return Err(invalid("'service_account' goes with neither 'kubeconfig' nor 'context'")
+                .with_help("a pod's service account is of the cluster in which it runs"));
         }
-        let layout = Layout::of(settings.text("secret").filter(|text| !text.is_empty()))?;
-        Ok(KubernetesStore { cluster: Cluster::new(settings, context, namespace), layout })
+        let layout = Layout::of(settings.text("secret"), settings.text("prefix").unwrap_or_default())?;
+        let cluster = Cluster::new(settings, context, namespace);
+        Ok(KubernetesStore { cluster, layout, turn: tokio::sync::Mutex::default() })
     }
 
-    /// The Secret, as it is now.
     async fn read(&self, secret: &str) -> Result<Object> {
-        let answer = self.cluster.ask(Method::GET, &ClusterPlace::Secret(secret), &[], None).await?;
-        if answer.status.is_success() { answer.json() } else { Err(failure::of(&answer)) }
+        self.cluster.ask(&Asked::Read(secret)).await?.json()
     }
 
-    /// What one key of a Secret becomes: a value, or nothing.
-    ///
-    /// With `seen`, only if the Secret is still of that version.
-    async fn patch(&self, place: &Place<'_>, value: Option<&SecretValue>, seen: Option<&str>) -> Result<()> {
-        let patch = Patch::of_key(place.key, value, seen);
-        let target = ClusterPlace::Secret(place.secret);
-        let answer = self.cluster.ask(Method::PATCH, &target, &[], Some(patch.body()?)).await?;
-        if answer.status.is_success() {
-            return Ok(());
-        }
-        let error = failure::of(&answer);
-        // The cluster calls both a wrong value and a Secret that nobody may change 'Invalid'.
-        if failure::is_invalid(&answer) && self.read(place.secret).await.is_ok_and(|secret| secret.immutable)
-        {
-            return Err(failure::immutable());
-        }
-        Err(error)
-    }
-
-    async fn create(&self, place: &Place<'_>, value: &SecretValue) -> Result<()> {
-        let body = Patch::new_secret(place.secret, place.key, value).body()?;
-        let answer = self.cluster.ask(Method::POST, &ClusterPlace::All, &[], Some(body)).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(failure::of_create(&answer)) }
-    }
-
-    async fn put(&self, place: &Place<'_>, value: &SecretValue) -> Result<()> {
-        // Whoever makes or removes the Secret between our two calls makes the other one right.
-        for _ in 0..ATTEMPTS {
-            match self.patch(place, Some(value), None).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                outcome => return outcome,
-            }
-            match self.create(place, value).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                outcome => return outcome,
-            }
-        }
-        Err(failure::contended())
-    }
-
-    async fn remove(&self, place: &Place<'_>) -> Result<()> {
-        for _ in 0..ATTEMPTS {
-            let secret = self.read(place.secret).await?;
-            if !secret.data.contains_key(place.key) {
-                return Err(Error::new(ErrorKind::NotFound, "not found"));
-            }
-            let outcome = match (&self.layout, secret.data.len()) {
-                (Layout::Pairs, 1) => self.remove_whole(place.secret, &secret).await,
-                _ => self.patch(place, None, Some(&secret.metadata.resource_version)).await,
-            };
-            match outcome {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                outcome => return outcome,
-            }
-        }
-        Err(failure::contended())
-    }
-
-    /// Removes a Secret, if it is still what was seen.
-    async fn remove_whole(&self, secret: &str, seen: &Object) -> Result<()> {
-        let body = Patch::deletion(&seen.metadata).body()?;
-        let answer = self.cluster.ask(Method::DELETE, &ClusterPlace::Secret(secret), &[], Some(body)).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(failure::of(&answer)) }
-    }
-
-    /// One change, made only if the key is still what the caller saw.
-    async fn change(&self, place: &Place<'_>, change: &Change) -> Result<()> {
-        let secret = match self.read(place.secret).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            read => Some(read?),
-        };
-        let absent = || Err(Error::new(ErrorKind::NotFound, "not found"));
-        change.check(secret.as_ref().map_or_else(absent, |secret| secret.value(place.key)))?;
-        match (&secret, &change.after) {
-            (Some(secret), after) => {
-                self.patch(place, after.as_ref(), Some(&secret.metadata.resource_version)).await
-            }
-            (None, Some(value)) => self.create(place, value).await,
-            (None, None) => Ok(()),
+    /// A Secret; none if there is none.
+    async fn find(&self, secret: &str) -> Result<Option<Object>> {
+        match self.read(secret).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
         }
     }
 
-    /// The keys of every Secret of the namespace that is of type `Opaque`.
-    async fn all_names(&self) -> Result<Vec<SecretName>> {
-        /// What the cluster itself sends at a time: <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>.
-        const PAGE: usize = 500;
-        let (mut names, mut after, mut page) = (Vec::new(), None::<String>, PAGE);
+    /// The keys of one Secret, each as `name` writes it.
+    async fn keys(&self, secret: &str, name: impl Fn(&str) -> String + Send) -> Result<Vec<SecretName>> {
+        let held = self.find(secret).await?;
+        let keys = held.iter().flat_map(|held| held.data.keys());
+        Ok(keys.filter_map(|key| SecretName::new(name(key)).ok()).collect())
+    }
+
+    /// The keys of all Secrets of the namespace that are of type `Opaque`: others are made by the cluster, or for it.
+    async fn all_keys(&self) -> Result<Vec<SecretName>> {
+        let (mut names, mut after, mut page) = (Vec::new(), String::new(), PAGE);
         loop {
             let limit = page.to_string();
-            let mut query = vec![("fieldSelector", "type=Opaque"), ("limit", &limit)];
-            query.extend(after.as_deref().map(|after| ("continue", after)));
-            let answer = match self.cluster.ask(Method::GET, &ClusterPlace::All, &query, None).await {
-                // Values come along, a mebibyte in each at the most: fewer at a time are short enough.
-                Err(error) if error.kind() == ErrorKind::Malformed && page > 1 => {
-                    page /= 4;
-                    page = page.max(1);
+            let mut query = vec![("fieldSelector", "type=Opaque"), ("limit", limit.as_str())];
+            query.extend((!after.is_empty()).then_some(("continue", after.as_str())));
+            let answer = match self.cluster.ask(&Asked::List(&query)).await {
+                // Values come along: of large Secrets fewer are asked for at a time.
+                Err(error) if is_too_long(&error) && page > 1 => {
+                    page = page.div_ceil(4);
                     continue;
                 }
                 answer => answer?,
             };
-            if !answer.status.is_success() {
-                return Err(failure::of(&answer));
+            let Page { metadata, items } = answer.json()?;
+            for Object { metadata, data, .. } in &items {
+                let of_secret = data.keys().map(|key| format!("{}/{key}", metadata.name));
+                names.extend(of_secret.filter_map(|name| SecretName::new(name).ok()));
             }
-            let listed: Listed = answer.json()?;
-            names.extend(listed.items.iter().flat_map(|item| {
-                item.data
-                    .keys()
-                    .filter_map(|key| SecretName::new(format!("{}/{key}", item.metadata.name)).ok())
-            }));
-            after = listed.metadata.next.filter(|next| !next.is_empty());
-            if after.is_none() {
+            if metadata.next.is_empty() {
                 return Ok(names);
             }
+            if metadata.next == after {
+                return Err(malformed("repeats a page of the listing"));
+            }
+            after = metadata.next;
         }
+    }
+
+    /// What `items` are about, if each is something the cluster could have.
+    fn places<'s, T>(
+        &'s self,
+        items: &'s [T],
+        name: impl Fn(&'s T) -> &'s SecretName,
+    ) -> Result<Vec<(Place<'s>, &'s T)>> {
+        let placed = |item: &'s T| {
+            let name = name(item);
+            Ok((self.layout.place(name).map_err(|error| error.with_name(name))?, item))
+        };
+        items.iter().map(placed).collect()
     }
 }
 
@@ -223,31 +179,26 @@ impl KubernetesStore {
 impl SecretResolution for KubernetesStore {
     async fn get(&self, name: &SecretName) -> Result<SecretValue> {
         let got = async {
-            let place = self.layout.place(name)?;
-            self.read(place.secret).await?.value(place.key)
+            let Place { secret, key } = self.layout.place(name)?;
+            self.read(secret).await?.value(key)
         };
-        got.await.map_err(|error| error.with_name(name))
+        got.await.map_err(|error: Error| error.with_name(name))
     }
 
     async fn get_many(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
         let mut read: BTreeMap<&str, Result<Object>> = BTreeMap::new();
         let mut results = Vec::with_capacity(names.len());
         for name in names {
-            let place = match self.layout.place(name) {
-                Ok(place) => place,
-                Err(error) => {
-                    results.push(Err(error.with_name(name)));
-                    continue;
+            let got = match self.layout.place(name) {
+                Err(error) => Err(error),
+                Ok(Place { secret, key }) => {
+                    if !read.contains_key(secret) {
+                        read.insert(secret, self.read(secret).await);
+                    }
+                    read[secret].as_ref().map_err(Clone::clone).and_then(|secret| secret.value(key))
                 }
             };
-            if !read.contains_key(place.secret) {
-                read.insert(place.secret, self.read(place.secret).await);
-            }
-            let value = match &read[place.secret] {
-                Ok(secret) => secret.value(place.key),
-                Err(error) => Err(error.clone()),
-            };
-            results.push(value.map_err(|error| error.with_name(name)));
+            results.push(got.map_err(|error| error.with_name(name)));
         }
         results
     }
@@ -259,27 +210,41 @@ impl SecretManagement for KubernetesStore {
         let set = async {
             let place = self.layout.place(name)?;
             self.capabilities().check_value(value)?;
-            self.put(&place, value).await
+            self.edit(place.secret, &[(place.key, Some(value))].into(), |_| Ok(())).await
         };
         set.await.map_err(|error| error.with_name(name))
     }
 
+    /// Those of one Secret are set together, or none of them.
+    async fn set_many(&self, secrets: &[(SecretName, SecretValue)]) -> Vec<Result<()>> {
+        let capabilities = self.capabilities();
+        let checked = self.places(secrets, |(name, _)| name).and_then(|places| {
+            for (name, value) in secrets {
+                capabilities.check_value(value).map_err(|error| error.with_name(name))?;
+            }
+            Ok(places)
+        });
+        match checked {
+            Ok(places) => self.put(&places).await,
+            Err(refused) => vec![Err(refused); secrets.len()],
+        }
+    }
+
     async fn list(&self) -> Result<Vec<SecretName>> {
         let mut names = match &self.layout {
-            Layout::Pairs => self.all_names().await?,
-            Layout::Keys(secret) => match self.read(secret).await {
-                Ok(secret) => secret.data.keys().filter_map(|key| SecretName::new(key).ok()).collect(),
-                Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-                Err(error) => return Err(error),
-            },
+            Layout::Keys(secret) => self.keys(secret, str::to_owned).await?,
+            Layout::Pairs { only: Some(secret) } => self.keys(secret, |key| format!("{secret}/{key}")).await?,
+            Layout::Pairs { only: None } => self.all_keys().await?,
         };
         names.sort_unstable();
+        // A Secret that was changed while pages were read may be on two of them.
+        names.dedup();
         Ok(names)
     }
 
     async fn delete(&self, name: &SecretName) -> Result<()> {
-        let deleted = async { self.remove(&self.layout.place(name)?).await };
-        deleted.await.map_err(|error| error.with_name(name))
+        let deleted = async { self.remove(self.layout.place(name)?).await };
+        deleted.await.map_err(|error: Error| error.with_name(name))
     }
 }
 
@@ -291,13 +256,13 @@ impl SecretStoreConnector for KubernetesStore {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
-        capabilities.max_bytes = Some(MAX_BYTES);
-        capabilities.names = match self.layout {
-            Layout::Keys(_) => NameRule::Key,
-            Layout::Pairs => NameRule::Only("/_.-"),
+        capabilities.max_bytes = Some(MAX_VALUE);
+        (capabilities.names, capabilities.batch) = match self.layout {
+            // What a prefix with a '/' leaves of a name is a key.
+            Layout::Keys(_) | Layout::Pairs { only: Some(_) } => (NameRule::Key, WHOLE_STORE),
+            Layout::Pairs { only: None } => (NameRule::Only("/_.-"), PAIRS_A_CALL),
         };
         capabilities.cas = true;
-        capabilities.batch = CONNECTOR.spec.batch;
         capabilities
     }
 
@@ -306,19 +271,13 @@ impl SecretStoreConnector for KubernetesStore {
     }
 
     async fn exchange(&self, changes: &[Change]) -> Vec<Result<()>> {
-        let mut results = Vec::with_capacity(changes.len());
-        let mut refused = None::<Error>;
-        for change in changes {
-            let outcome = match (&refused, self.layout.place(&change.name)) {
-                // What comes after a refusal is not made, as in a store that writes all at once.
-                (Some(refused), _) => Err(refused.clone()),
-                (None, Err(error)) => Err(error),
-                (None, Ok(place)) => self.change(&place, change).await,
-            };
-            let outcome = outcome.map_err(|error| error.with_name(&change.name));
-            refused = refused.or_else(|| outcome.as_ref().err().cloned());
-            results.push(outcome);
+        match self.places(changes, |change| &change.name) {
+            Ok(places) => self.put_known(&places).await,
+            Err(refused) => vec![Err(refused); changes.len()],
         }
-        results
     }
+}
+
+fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidConfig, what)
 }

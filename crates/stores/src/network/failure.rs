@@ -1,6 +1,6 @@
 //! Why there is no answer, or none that can be used.
 
-use std::{error::Error as StdError, io, time::Duration};
+use std::{error::Error as StdError, fmt, io, time::Duration};
 
 use modelmesh_secrets::{Error, ErrorKind, duration};
 use reqwest::StatusCode;
@@ -39,6 +39,24 @@ pub(crate) fn closed_early() -> Error {
 pub(super) fn too_long() -> Error {
     Error::new(ErrorKind::Malformed, format!("the answer is longer than {} MiB", MAX_ANSWER >> 20))
         .with_help("check that the address is that of the store")
+        .with_source(TooLong)
+}
+
+/// By which that error is known to who could ask for less.
+#[derive(Debug)]
+struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no more of it was read")
+    }
+}
+
+impl StdError for TooLong {}
+
+/// Whether the answer was longer than is read.
+pub(crate) fn is_too_long(error: &Error) -> bool {
+    error.source().is_some_and(|source| source.is::<TooLong>())
 }
 
 /// The error of an answer that the store does not give: `what` completes "the answer …".

@@ -24,7 +24,7 @@ mod unheard;
 
 pub(crate) use self::{
     endpoint::Endpoint,
-    failure::{interposed, malformed},
+    failure::{interposed, is_too_long, malformed},
     http::{Answer, Http, MAX_ANSWER, bearer, header},
     tls::{ClientCertificate, parse_certificates},
     unheard::unheard,

@@ -19,6 +19,7 @@ mod child;
 mod conformance;
 mod faults;
 mod google;
+mod kubernetes;
 mod leaks;
 mod names;
 mod onepassword;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     trials.extend(azure::trials());
     trials.extend(azure_login::trials());
     trials.extend(google::trials());
+    trials.extend(kubernetes::trials());
     trials.extend(onepassword::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -7,6 +7,7 @@
 pub mod aws;
 pub mod azure;
 pub mod google;
+pub mod kubernetes;
 pub mod onepassword;
 mod process;
 pub mod proxy;

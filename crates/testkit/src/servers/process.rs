@@ -39,11 +39,16 @@ impl ServerProcess {
     pub fn wait_until(&mut self, mut answers: impl FnMut() -> bool) {
         let deadline = Instant::now() + START;
         while !answers() {
-            let ended = self.child.try_wait().expect("a child of ours");
-            assert!(ended.is_none(), "{} ended ({ended:?}): {}", self.title, self.log());
+            self.assert_runs();
             assert!(Instant::now() < deadline, "{} does not answer: {}", self.title, self.log());
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Panics with what the server printed if it has ended.
+    pub fn assert_runs(&mut self) {
+        let ended = self.child.try_wait().expect("a child of ours");
+        assert!(ended.is_none(), "{} ended ({ended:?}): {}", self.title, self.log());
     }
 
     /// What the server printed so far.

@@ -3,6 +3,7 @@
 pub(crate) mod aws;
 pub(crate) mod azure;
 pub(crate) mod google;
+pub(crate) mod kubernetes;
 pub(crate) mod onepassword;
 
 use std::sync::Arc;
@@ -11,10 +12,13 @@ use crate::backend::Backend;
 
 /// Every backend. Its server starts when it is first needed, and ends when the last of these is dropped.
 pub(crate) fn all() -> Vec<Arc<dyn Backend>> {
+    let [kubernetes, kubernetes_documents] = kubernetes::backends();
     vec![
         Arc::new(aws::Aws::new()),
         Arc::new(azure::Azure::default()),
         Arc::new(google::Google::default()),
+        Arc::new(kubernetes),
+        Arc::new(kubernetes_documents),
         Arc::new(onepassword::OnePassword::new()),
     ]
 }
