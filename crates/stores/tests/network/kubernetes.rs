@@ -103,7 +103,10 @@ impl Fixture {
     async fn store_that_may(&self, verbs: &[&str]) -> Arc<dyn SecretStoreConnector> {
         let server = self.server().await;
         server.create_service_account(&self.namespace, "someone").await;
-        server.grant(&self.namespace, Subject::ServiceAccount("someone"), verbs).await;
+        // A role must have a verb.
+        if !verbs.is_empty() {
+            server.grant(&self.namespace, Subject::ServiceAccount("someone"), verbs).await;
+        }
         let token = server.service_account_token(&self.namespace, "someone").await;
         let file = self.kubeconfig("someone", &json!({ "token": token })).await;
         open(&entry(&file, &self.namespace), "secret: app", &[]).await.unwrap()
@@ -306,7 +309,7 @@ async fn many_values_of_one_secret_are_set_together(fixture: Fixture) {
     for result in store.management().unwrap().set_many(&secrets).await {
         result.unwrap();
     }
-    assert_eq!(fixture.requests().await, ["get s0", "create s0", "get s1", "create s1"]);
+    assert_eq!(fixture.requests().await, ["get s0", "create", "get s1", "create"]);
     for secret in ["s0", "s1"] {
         assert_eq!(fixture.secret(secret).await["data"].as_object().unwrap().len(), 10);
     }

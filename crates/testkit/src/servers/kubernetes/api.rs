@@ -1,8 +1,10 @@
 //! The calls of the administrator, who prepares what tests need.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use reqwest::{Client, Method, Response, StatusCode};
+use bytes::Bytes;
+use futures_util::stream::pending;
+use reqwest::{Body, Client, Method, Response, StatusCode};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
@@ -78,20 +80,47 @@ impl Administrator {
 
     /// Waits until a GET with `token` is answered with `status`.
     pub(super) async fn wait_for_status(&self, token: &str, path: &str, status: u16) {
+        self.wait_until(token, path, |response| response.status().as_u16() == status).await;
+    }
+
+    /// Waits until a GET with `token` is counted by a FlowSchema.
+    pub(super) async fn wait_for_flow_schema(&self, token: &str, path: &str, schema: &Value) {
+        let uid = schema["metadata"]["uid"].as_str().expect("an object has a UID");
+        let counts = |response: &Response| {
+            response.headers().get("x-kubernetes-pf-flowschema-uid").is_some_and(|header| header == uid)
+        };
+        self.wait_until(token, path, counts).await;
+    }
+
+    async fn wait_until(&self, token: &str, path: &str, is_so: impl Fn(&Response) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let response = self.send(token, Method::GET, path, None).await.expect("an answer");
-            if response.status().as_u16() == status {
+            if is_so(&response) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{path} is still {}", response.status());
+            assert!(Instant::now() < deadline, "{path} is still {response:?}");
             sleep(PAUSE).await;
         }
     }
 
+    /// Keeps one request of whoever has `token` under way: a POST whose body never ends.
+    pub(super) fn occupy(&self, token: &str, path: &str) {
+        let (client, url, token) = (self.client.clone(), format!("{}{path}", self.address), token.to_owned());
+        tokio::spawn(async move {
+            loop {
+                let body = Body::wrap_stream(pending::<Result<Bytes, Infallible>>());
+                let request = client.post(&url).bearer_auth(&token).header("content-type", "application/json");
+                // It may come while another is under way, and be refused.
+                let _ = request.body(body).send().await;
+                sleep(PAUSE).await;
+            }
+        });
+    }
+
     /// Waits until roles that were made count for `user`.
     pub(super) async fn wait_until_allowed(&self, user: &str, namespace: &str, verbs: &[&str]) {
-        // All of them come from one role.
+        // All of them come from one role, so that one stands for all.
         let Some(verb) = verbs.first() else { return };
         let attributes = json!({ "namespace": namespace, "verb": verb, "resource": "secrets" });
         let review = json!({ "spec": { "user": user, "resourceAttributes": attributes } });

@@ -164,14 +164,15 @@ impl KubernetesServer {
         self.administrator.delete(&format!("{}/{name}", secrets_path(namespace))).await;
     }
 
-    /// Has priority and fairness refuse everything that anybody asks of `namespace`, the administrator apart.
-    /// Returns when requests with `token` are refused so.
+    /// Has priority and fairness refuse from now on what is asked of `namespace`, as in a cluster at its limit. It
+    /// lasts as long as the runtime that this is called in. `token` is of somebody who may create Secrets there.
+    ///
+    /// However low the limit, one request at a time is let in: so one is sent that never ends.
     pub async fn throttle(&self, namespace: &str, token: &str) {
         let nothing = json!({
             "nominalConcurrencyShares": 0, "borrowingLimitPercent": 0, "limitResponse": { "type": "Reject" },
         });
         let level = json!({ "metadata": { "name": namespace }, "spec": { "type": "Limited", "limited": nothing } });
-        const FLOW_CONTROL: &str = "/apis/flowcontrol.apiserver.k8s.io/v1";
         self.administrator.create(&format!("{FLOW_CONTROL}/prioritylevelconfigurations"), &level).await;
         let everybody = json!({ "kind": "Group", "group": { "name": "system:authenticated" } });
         let everything = json!({
@@ -185,8 +186,11 @@ impl KubernetesServer {
                 "rules": [{ "subjects": [everybody], "resourceRules": [everything] }],
             },
         });
-        self.administrator.create(&format!("{FLOW_CONTROL}/flowschemas"), &schema).await;
-        self.administrator.wait_for_status(token, &format!("{}/any", secrets_path(namespace)), 429).await;
+        let schema = self.administrator.create(&format!("{FLOW_CONTROL}/flowschemas"), &schema).await;
+        let path = secrets_path(namespace);
+        self.administrator.wait_for_flow_schema(token, &path, &schema).await;
+        self.administrator.occupy(token, &path);
+        self.administrator.wait_for_status(token, &path, 429).await;
     }
 
     /// What was asked about the Secrets of a namespace, in order, by others than the administrator: `get app`,
@@ -195,6 +199,9 @@ impl KubernetesServer {
         audit::requests_of(&self.audit_log, namespace)
     }
 }
+
+/// The API of priority and fairness.
+const FLOW_CONTROL: &str = "/apis/flowcontrol.apiserver.k8s.io/v1";
 
 /// The API of roles.
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
