@@ -48,8 +48,10 @@ impl Access {
             let access = of_kubeconfig(read(&[file.to_owned()])?, chosen)?;
             // Whoever can change the project's file would decide what runs on the machine of who uses it.
             if access.user.exec.is_some() || access.user.auth_provider.is_some() {
-                return Err(invalid("the kubeconfig that 'kubeconfig' names wants to run a program to log in")
-                    .with_help("name it in the variable KUBECONFIG, if you trust it to run programs"));
+                return Err(invalid(
+                    "the kubeconfig that 'kubeconfig' names wants to run a program to log in",
+                )
+                .with_help("name it in the variable KUBECONFIG, if you trust it to run programs"));
             }
             return Ok(access);
         }
@@ -64,6 +66,11 @@ impl Access {
             (false, _) => of_kubeconfig(read(&files)?, chosen),
             (true, Some(_)) => Err(invalid("none of the files that KUBECONFIG names is there")
                 .with_help("correct KUBECONFIG, or unset it")),
+            // A pod is in one cluster, which may not be the one that was meant.
+            (true, None) if chosen.is_some() => {
+                Err(invalid("there is no kubeconfig in which the 'context' could be")
+                    .with_help("set 'kubeconfig' or KUBECONFIG"))
+            }
             (true, None) => of_pod(context, Path::new(SERVICE_ACCOUNT)),
         }
     }
@@ -88,8 +95,8 @@ fn of_pod(context: &OpenContext, folder: &Path) -> Result<Access> {
         authorities.ok_or_else(|| invalid("the 'ca.crt' of the service account holds no certificates"))?;
     let namespace = String::from_utf8_lossy(&file("namespace")?).trim().to_owned();
     let host = if host.contains(':') { format!("[{host}]") } else { host };
-    let mut user = AuthInfo::default();
-    user.token_file = Some(folder.join("token").to_string_lossy().into_owned());
+    let token_file = Some(folder.join("token").to_string_lossy().into_owned());
+    let user = AuthInfo { token_file, ..AuthInfo::default() };
     Ok(Access { server: format!("https://{host}:{port}"), authorities, namespace, user })
 }
 
@@ -112,9 +119,10 @@ fn read(files: &[PathBuf]) -> Result<Kubeconfig> {
 /// What the context `chosen`, or else the current one, says.
 fn of_kubeconfig(kubeconfig: Kubeconfig, chosen: Option<&str>) -> Result<Access> {
     let current = kubeconfig.current_context.filter(|name| !name.is_empty());
-    let name = chosen.map(str::to_owned).or(current).ok_or_else(|| {
-        invalid("the kubeconfig has no current context").with_help("name one in 'context'")
-    })?;
+    let name = chosen
+        .map(str::to_owned)
+        .or(current)
+        .ok_or_else(|| invalid("the kubeconfig has no current context").with_help("name one in 'context'"))?;
     let context = kubeconfig.contexts.into_iter().find(|named| named.name == name);
     let context = context.and_then(|named| named.context).ok_or_else(|| {
         invalid(format!("the kubeconfig has no context '{name}'"))
@@ -139,9 +147,10 @@ fn of_kubeconfig(kubeconfig: Kubeconfig, chosen: Option<&str>) -> Result<Access>
 
 fn server(cluster: Cluster) -> Result<String> {
     if cluster.insecure_skip_tls_verify == Some(true) {
-        return Err(invalid("the kubeconfig accepts any certificate ('insecure-skip-tls-verify')").with_help(
-            "name the cluster's authority: in 'certificate-authority', or in the setting 'ca_cert'",
-        ));
+        return Err(invalid("the kubeconfig accepts any certificate ('insecure-skip-tls-verify')")
+            .with_help(
+                "name the cluster's authority: in 'certificate-authority', or in the setting 'ca_cert'",
+            ));
     }
     if cluster.proxy_url.is_some_and(|url| !url.is_empty()) {
         return Err(invalid("the kubeconfig has a 'proxy-url', which is not supported")
@@ -155,11 +164,13 @@ fn server(cluster: Cluster) -> Result<String> {
 }
 
 fn authorities(cluster: &Cluster) -> Result<Vec<CertificateDer<'static>>> {
-    let (data, file) = (cluster.certificate_authority_data.as_deref(), cluster.certificate_authority.as_deref());
+    let (data, file) =
+        (cluster.certificate_authority_data.as_deref(), cluster.certificate_authority.as_deref());
     let Some(pem) = data_or_file(data, file)? else {
         return Ok(Vec::new());
     };
-    parse_certificates(&pem).ok_or_else(|| invalid("the cluster's authority in the kubeconfig is no certificate"))
+    parse_certificates(&pem)
+        .ok_or_else(|| invalid("the cluster's authority in the kubeconfig is no certificate"))
 }
 
 /// Tells a helper program of the cluster, if it wants to know, and that there is nobody to answer questions.
@@ -182,7 +193,9 @@ pub(super) fn data_or_file(data: Option<&str>, file: Option<&str>) -> Result<Opt
     Ok(match (data, file) {
         (Some(data), _) => {
             let decoded = BASE64_STANDARD.decode(data.trim());
-            Some(Zeroizing::new(decoded.map_err(|_| invalid("the kubeconfig holds data that is not base64"))?))
+            Some(Zeroizing::new(
+                decoded.map_err(|_| invalid("the kubeconfig holds data that is not base64"))?,
+            ))
         }
         (None, Some(file)) => {
             let bytes = fs::read(file);

@@ -56,6 +56,12 @@ pub(super) enum Asked<'a> {
     Patch(&'a str, Bytes),
 }
 
+impl Asked<'_> {
+    pub(super) fn is_change(&self) -> bool {
+        matches!(self, Asked::Create(_) | Asked::Patch(..))
+    }
+}
+
 impl Cluster {
     pub(super) fn new(settings: &Settings, context: &OpenContext, namespace: Option<&str>) -> Self {
         Cluster {
@@ -74,7 +80,7 @@ impl Cluster {
         if failure::is_unauthorized(&answer) {
             answer = self.connection(Some(&connection)).await?.send(asked).await?;
         }
-        if answer.status.is_success() { Ok(answer) } else { Err(failure::of(&answer)) }
+        if answer.status.is_success() { Ok(answer) } else { Err(failure::of(&answer, asked)) }
     }
 
     /// The connection; a new one in the place of `refused`, unless somebody else was sooner.

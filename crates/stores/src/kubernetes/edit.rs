@@ -70,7 +70,8 @@ impl KubernetesStore {
         answer.map_err(|error| match error.kind() {
             // It was there when it was read.
             ErrorKind::NotFound => {
-                Error::new(ErrorKind::Conflict, "somebody else deleted the Secret meanwhile").with_help("try again")
+                Error::new(ErrorKind::Conflict, "somebody else deleted the Secret meanwhile")
+                    .with_help("try again")
             }
             _ => error,
         })
@@ -82,7 +83,9 @@ impl KubernetesStore {
         for (secret, members) in groups(values) {
             let keys = members.iter().map(|&at| (values[at].0.key, Some(&values[at].1.1))).collect();
             let outcome = self.edit(secret, &keys, |_| Ok(())).await;
-            members.iter().for_each(|&at| results[at].clone_from(&outcome));
+            for at in members {
+                results[at].clone_from(&outcome);
+            }
         }
         results
     }
@@ -106,13 +109,16 @@ impl KubernetesStore {
             let outcome = if let Some(error) = &refused {
                 Err(error.clone())
             } else {
-                let keys = members.iter().map(|&at| (changes[at].0.key, changes[at].1.after.as_ref())).collect();
+                let keys =
+                    members.iter().map(|&at| (changes[at].0.key, changes[at].1.after.as_ref())).collect();
                 let unchanged =
                     |held: Option<&Object>| members.iter().try_for_each(|&at| compare(held, &changes[at]));
                 self.edit(secret, &keys, unchanged).await
             };
             refused = refused.or_else(|| outcome.as_ref().err().cloned());
-            members.iter().for_each(|&at| results[at] = results[at].clone().and(outcome.clone()));
+            for at in members {
+                results[at] = results[at].clone().and(outcome.clone());
+            }
         }
         results
     }

@@ -8,6 +8,7 @@ use modelmesh_secrets::{Error, ErrorKind};
 use reqwest::StatusCode;
 use serde::Deserialize;
 
+use super::cluster::Asked;
 use crate::network::{Answer, interposed};
 
 /// The shape of an error.
@@ -15,6 +16,8 @@ use crate::network::{Answer, interposed};
 struct Status {
     kind: String,
     code: u16,
+    /// Absent if an admission webhook gave none.
+    #[serde(default)]
     reason: String,
     #[serde(default)]
     details: Details,
@@ -50,11 +53,11 @@ impl Status {
 
 /// A reason is a word such as `NotFound`. Anything else was written by something in between, and is not shown.
 fn is_word(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+    text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// The error that `answer` is.
-pub(super) fn of(answer: &Answer) -> Error {
+/// The error that `answer` is, to what was asked.
+pub(super) fn of(answer: &Answer, asked: &Asked<'_>) -> Error {
     // Priority and fairness refuses before the API is reached, in plain text.
     // <https://kubernetes.io/docs/concepts/cluster-administration/flow-control/>
     if answer.status == StatusCode::TOO_MANY_REQUESTS {
@@ -65,50 +68,57 @@ pub(super) fn of(answer: &Answer) -> Error {
     };
     let error = |kind, what: &str| Error::new(kind, format!("{what} ({})", status.reason));
     match (status.code, status.reason.as_str()) {
+        // Reads pass no admission, and the API itself has a reason for each of these.
+        (400..500, "") if asked.is_change() => Error::new(
+            ErrorKind::Denied,
+            format!("a policy of the cluster refuses this change ({})", status.code),
+        )
+        .with_help("an admission webhook forbids it; whoever runs the cluster knows its rules"),
+        (_, "") => interposed(answer.status),
         (404, "NotFound") if status.details.kind == "secrets" => {
-            error(ErrorKind::NotFound, "there is no such Secret").with_help(
-                "'modelmesh secrets list' shows those there are; is 'namespace' the right one?",
-            )
+            error(ErrorKind::NotFound, "there is no such Secret")
+                .with_help("'modelmesh secrets list' shows those there are; is 'namespace' the right one?")
         }
         (404, "NotFound") if status.details.kind == "namespaces" => {
             error(ErrorKind::InvalidConfig, "the namespace is not there")
                 .with_help("correct 'namespace', or make it: kubectl create namespace")
         }
-        (401, "Unauthorized") => {
-            error(ErrorKind::StoreAuth, "the cluster does not know these credentials")
-                .with_help("log in again: the token may have expired, or be of another cluster")
-        }
+        (401, "Unauthorized") => error(ErrorKind::StoreAuth, "the cluster does not know these credentials")
+            .with_help("log in again: the token may have expired, or be of another cluster"),
         (403, "Forbidden") if status.has_cause("NamespaceTerminating") => {
             error(ErrorKind::InvalidConfig, "the namespace is being deleted")
                 .with_help("choose another 'namespace', or make it anew when it is gone")
         }
-        (403, "Forbidden") => {
-            error(ErrorKind::Denied, "the cluster refuses this to the user or the service account").with_help(
-                "a Role must allow it, and a RoleBinding give it; 'kubectl auth can-i --list' tells what is allowed",
-            )
-        }
+        (403, "Forbidden") => error(
+            ErrorKind::Denied,
+            "the cluster refuses this to the user or the service account",
+        )
+        .with_help(
+            "a Role must allow it and a RoleBinding give it: see 'kubectl auth can-i --list'; a write may be \
+                 against a quota or a policy, too",
+        ),
         // Of a change: the Secret is another one by now. Of a new one: there is one by now.
         (409, "Conflict" | "AlreadyExists") => {
             error(ErrorKind::Conflict, "somebody else changed the Secret meanwhile").with_help("try again")
         }
         (413, "RequestEntityTooLarge") => too_large(),
         (422, "Invalid") if status.has_cause("FieldValueTooLong") => too_large(),
-        (422, "Invalid") => error(ErrorKind::Unsupported, "the cluster does not take this change")
-            .with_help("a type of Secret, such as kubernetes.io/tls, has rules for its keys and values"),
+        (422, "Invalid") => error(ErrorKind::Unsupported, "the cluster does not take this change").with_help(
+            "a type of Secret, such as kubernetes.io/tls, has rules for its keys; so may the cluster",
+        ),
         (404 | 405 | 406 | 415, _) => error(ErrorKind::InvalidConfig, "this is not the API of a cluster")
             .with_help("check the 'server' in the kubeconfig"),
-        (400, "BadRequest" | "Invalid") => {
-            error(ErrorKind::InvalidConfig, "the request is refused as wrong")
-                .with_help("an admission webhook of the cluster may have refused it")
-        }
+        (400, "BadRequest" | "Invalid") => error(ErrorKind::InvalidConfig, "the request is refused as wrong")
+            .with_help("check that 'server' in the kubeconfig is a cluster of a version that is supported"),
         // InternalError, ServiceUnavailable, Timeout, ServerTimeout, Expired (of a listing), and what may be added.
         _ => error(ErrorKind::Unavailable, "the cluster cannot answer now").with_help("wait, and try again"),
     }
 }
 
 fn throttled(answer: &Answer) -> Error {
-    let error = Error::new(ErrorKind::Throttled, "the cluster asks to be called less often (429)")
-        .with_help("a longer 'cache_ttl' asks less often; the cluster's FlowSchemas say who may ask how much");
+    let error = Error::new(ErrorKind::Throttled, "the cluster asks to be called less often (429)").with_help(
+        "a longer 'cache_ttl' asks less often; the cluster's FlowSchemas say who may ask how much",
+    );
     let told = || {
         let seconds = Status::of(answer)?.details.retry_after_seconds;
         (seconds > 0).then_some(Duration::from_secs(seconds))
@@ -146,11 +156,15 @@ mod tests {
     }
 
     fn status(code: u16, reason: &str, details: &Value) -> Error {
+        status_to(&Asked::Read("app"), code, reason, details)
+    }
+
+    fn status_to(asked: &Asked<'_>, code: u16, reason: &str, details: &Value) -> Error {
         let body = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "canary",
             "reason": reason, "details": details, "code": code,
         });
-        of(&answer(code, &body.to_string()))
+        of(&answer(code, &body.to_string()), asked)
     }
 
     #[test]
@@ -189,8 +203,18 @@ mod tests {
     }
 
     #[test]
+    fn a_webhook_without_a_reason_denies_a_change_and_says_nothing_about_a_secret() {
+        let change = Asked::Patch("app", bytes::Bytes::new());
+        for code in [400, 403, 422] {
+            assert_eq!(status_to(&change, code, "", &json!({})).kind(), ErrorKind::Denied, "{code}");
+            assert_eq!(status(code, "", &json!({})).kind(), ErrorKind::Unavailable, "{code}");
+        }
+    }
+
+    #[test]
     fn what_is_not_in_the_shape_of_the_api_is_an_outage() {
-        let text = |code: u16, reason: &str| json!({ "kind": "Status", "code": code, "reason": reason }).to_string();
+        let text =
+            |code: u16, reason: &str| json!({ "kind": "Status", "code": code, "reason": reason }).to_string();
         for (code, body) in [
             (404, "not found".to_owned()),
             (403, "<html>".into()),
@@ -201,7 +225,11 @@ mod tests {
             (403, json!({ "kind": "Problem", "code": 403, "reason": "Forbidden" }).to_string()),
             (502, "bad gateway".into()),
         ] {
-            assert_eq!(of(&answer(code, &body)).kind(), ErrorKind::Unavailable, "{body}");
+            assert_eq!(
+                of(&answer(code, &body), &Asked::Read("app")).kind(),
+                ErrorKind::Unavailable,
+                "{body}"
+            );
             assert!(!is_unauthorized(&answer(code, &body)), "{body}");
         }
     }
@@ -209,10 +237,11 @@ mod tests {
     #[test]
     fn a_throttle_says_when_to_come_back() {
         let mut plain = answer(429, "Too many requests, please try again later.\n");
-        assert_eq!(of(&plain).kind(), ErrorKind::Throttled);
-        assert_eq!(of(&plain).retry_after(), None);
+        let asked = Asked::Read("app");
+        assert_eq!(of(&plain, &asked).kind(), ErrorKind::Throttled);
+        assert_eq!(of(&plain, &asked).retry_after(), None);
         plain.headers.insert("retry-after", "1".parse().unwrap());
-        assert_eq!(of(&plain).retry_after(), Some(Duration::from_secs(1)));
+        assert_eq!(of(&plain, &asked).retry_after(), Some(Duration::from_secs(1)));
 
         let told = status(429, "TooManyRequests", &json!({ "retryAfterSeconds": 10 }));
         assert_eq!((told.kind(), told.retry_after()), (ErrorKind::Throttled, Some(Duration::from_secs(10))));

@@ -1,6 +1,10 @@
 //! What a request says about who sends it.
 
-use std::{fs, future::ready, path::PathBuf};
+use std::{
+    fs,
+    future::ready,
+    path::{Path, PathBuf},
+};
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -9,7 +13,7 @@ use kube::{
     client::{ConfigExt as _, middleware::AuthLayer},
     config::AuthInfo,
 };
-use modelmesh_secrets::{Error, ErrorKind, ExposeSecret as _, Result, SecretString};
+use modelmesh_secrets::{Error, ErrorKind, ExposeSecret, Result, SecretString};
 use reqwest::header::AUTHORIZATION;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
@@ -50,8 +54,13 @@ impl Identity {
         let credentials = match layer {
             Some(layer) => Credentials::OfLibrary(layer),
             None if has_helper => {
-                return Err(Error::new(ErrorKind::StoreAuth, "the helper program of the kubeconfig gave no token")
-                    .with_help("log in with the cluster's own tool; helpers that give certificates are not supported"));
+                return Err(Error::new(
+                    ErrorKind::StoreAuth,
+                    "the helper program of the kubeconfig gave no token",
+                )
+                .with_help(
+                    "log in with the cluster's own tool; helpers that give certificates are not supported",
+                ));
             }
             None => Credentials::None,
         };
@@ -64,7 +73,7 @@ impl Identity {
             Credentials::None => HeaderMap::new(),
             Credentials::TokenFile(path) => {
                 let path = path.clone();
-                let token = blocking::run(move || read_token(path)).await?;
+                let token = blocking::run(move || read_token(&path)).await?;
                 HeaderMap::from_iter([(AUTHORIZATION, bearer(&token)?)])
             }
             Credentials::OfLibrary(layer) => {
@@ -83,10 +92,11 @@ impl Identity {
     }
 }
 
-fn read_token(path: PathBuf) -> Result<SecretString> {
-    let text = fs::read_to_string(&path).map(Zeroizing::new).map_err(|error| {
+fn read_token(path: &Path) -> Result<SecretString> {
+    let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
         let what = format!("the token cannot be read: {} ({})", path.display(), error.kind());
-        Error::new(ErrorKind::StoreAuth, what).with_help("the file is that of a kubeconfig or a service account")
+        Error::new(ErrorKind::StoreAuth, what)
+            .with_help("the file is that of a kubeconfig or a service account")
     })?;
     // Whoever writes one by hand ends it with a newline.
     Ok(SecretString::from(text.trim()))
@@ -101,7 +111,7 @@ fn no_credentials() -> Error {
 /// The certificate by which the cluster knows `user`, if it is one.
 pub(super) fn own_certificate(user: &AuthInfo) -> Result<Option<ClientCertificate>> {
     let chain = data_or_file(user.client_certificate_data.as_deref(), user.client_certificate.as_deref())?;
-    let key_data = user.client_key_data.as_ref().map(|key| key.expose_secret());
+    let key_data = user.client_key_data.as_ref().map(ExposeSecret::expose_secret);
     let key = data_or_file(key_data, user.client_key.as_deref())?;
     let (chain, key) = match (chain, key) {
         (None, None) => return Ok(None),
@@ -120,8 +130,10 @@ pub(super) fn own_certificate(user: &AuthInfo) -> Result<Option<ClientCertificat
 /// <https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/>
 fn impersonation(user: &AuthInfo) -> Result<HeaderMap> {
     if user.impersonate_uid.is_some() || user.impersonate_user_extra.is_some() {
-        return Err(invalid("the kubeconfig acts as a user by UID or by extra fields, which is not supported")
-            .with_help("'as' and 'as-groups' are"));
+        return Err(invalid(
+            "the kubeconfig acts as a user by UID or by extra fields, which is not supported",
+        )
+        .with_help("'as' and 'as-groups' are"));
     }
     let value =
         |text: &String| HeaderValue::from_str(text).map_err(|_| invalid("'as' in the kubeconfig is no name"));
@@ -133,4 +145,54 @@ fn impersonation(user: &AuthInfo) -> Result<HeaderMap> {
         headers.append("impersonate-group", value(group)?);
     }
     Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The headers of a user with these fields of a kubeconfig.
+    fn headers(fields: &str) -> Result<HeaderMap> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let user = serde_json::from_str(fields).unwrap();
+        runtime.block_on(async { Identity::of(user).await?.headers().await })
+    }
+
+    #[test]
+    fn a_user_may_act_as_another() {
+        let fields = r#"{"token": "t", "as": "jane", "as-groups": ["developers", "admins"]}"#;
+        let headers = headers(fields).unwrap();
+        assert_eq!(headers["impersonate-user"], "jane");
+        let groups: Vec<_> = headers.get_all("impersonate-group").into_iter().collect();
+        assert_eq!(groups, ["developers", "admins"]);
+        for fields in [r#"{"as-uid": "7"}"#, r#"{"as-user-extra": {"a": ["b"]}}"#, r#"{"as": "new\nline"}"#] {
+            assert_eq!(self::headers(fields).unwrap_err().kind(), ErrorKind::InvalidConfig, "{fields}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_shown_to_the_cluster_alone() {
+        for (fields, sent) in [
+            (r#"{"token": "canary"}"#, "Bearer canary"),
+            (r#"{"username": "jane", "password": "canary"}"#, "Basic amFuZTpjYW5hcnk="),
+        ] {
+            let headers = headers(fields).unwrap();
+            assert_eq!(headers[AUTHORIZATION], sent);
+            assert!(headers[AUTHORIZATION].is_sensitive() && !format!("{headers:?}").contains("canary"));
+        }
+        assert!(headers("{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        for fields in [
+            r#"{"client-certificate-data": "Y2FuYXJ5"}"#,
+            r#"{"client-certificate-data": "Y2FuYXJ5", "client-key-data": "Y2FuYXJ5"}"#,
+            r#"{"client-certificate-data": "canary!", "client-key-data": "Y2FuYXJ5"}"#,
+        ] {
+            let error = own_certificate(&serde_json::from_str(fields).unwrap()).map(drop).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{fields}");
+            assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        }
+    }
 }

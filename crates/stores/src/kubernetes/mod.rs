@@ -233,7 +233,9 @@ impl SecretManagement for KubernetesStore {
     async fn list(&self) -> Result<Vec<SecretName>> {
         let mut names = match &self.layout {
             Layout::Keys(secret) => self.keys(secret, str::to_owned).await?,
-            Layout::Pairs { only: Some(secret) } => self.keys(secret, |key| format!("{secret}/{key}")).await?,
+            Layout::Pairs { only: Some(secret) } => {
+                self.keys(secret, |key| format!("{secret}/{key}")).await?
+            }
             Layout::Pairs { only: None } => self.all_keys().await?,
         };
         names.sort_unstable();

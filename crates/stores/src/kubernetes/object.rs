@@ -198,7 +198,8 @@ mod tests {
         let value = SecretValue::new("new");
         let keys = Keys::from([("key", Some(&value)), ("gone", None)]);
         let body: Value = serde_json::from_slice(&patch(&object(&json!({})), &keys).unwrap()).unwrap();
-        let expected = json!({ "metadata": { "resourceVersion": "17" }, "data": { "key": "bmV3", "gone": null } });
+        let expected =
+            json!({ "metadata": { "resourceVersion": "17" }, "data": { "key": "bmV3", "gone": null } });
         assert_eq!(body, expected);
     }
 

@@ -144,6 +144,14 @@ fn outside_of_a_pod_there_must_be_a_kubeconfig() {
 }
 
 #[test]
+fn a_context_is_never_taken_for_the_pods_own_cluster() {
+    let machine = Machine::new().with("context", SettingValue::Text("prod".into()));
+    let error = refusal(machine.find(&[("KUBERNETES_SERVICE_HOST", "h"), ("KUBERNETES_SERVICE_PORT", "1")]));
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    assert!(error.message().contains("'context'"), "{error:?}");
+}
+
+#[test]
 fn the_address_of_a_pods_cluster_may_be_of_ip_version_6() {
     let machine = Machine::new();
     let authority = rcgen::generate_simple_self_signed(["cluster".to_owned()]).unwrap().cert.pem();

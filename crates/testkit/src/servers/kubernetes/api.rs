@@ -49,8 +49,8 @@ impl Administrator {
         self.must(Method::POST, path, Some(("application/json", object))).await
     }
 
-    pub(super) async fn patch(&self, path: &str, patch: &Value) {
-        self.must(Method::PATCH, path, Some(("application/merge-patch+json", patch))).await;
+    pub(super) async fn patch(&self, path: &str, change: &Value) {
+        self.must(Method::PATCH, path, Some(("application/merge-patch+json", change))).await;
     }
 
     pub(super) async fn delete(&self, path: &str) {
@@ -83,7 +83,7 @@ impl Administrator {
         self.wait_until(token, path, |response| response.status().as_u16() == status).await;
     }
 
-    /// Waits until a GET with `token` is counted by a FlowSchema.
+    /// Waits until a GET with `token` is counted by a `FlowSchema`.
     pub(super) async fn wait_for_flow_schema(&self, token: &str, path: &str, schema: &Value) {
         let uid = schema["metadata"]["uid"].as_str().expect("an object has a UID");
         let counts = |response: &Response| {
@@ -110,7 +110,8 @@ impl Administrator {
         tokio::spawn(async move {
             loop {
                 let body = Body::wrap_stream(pending::<Result<Bytes, Infallible>>());
-                let request = client.post(&url).bearer_auth(&token).header("content-type", "application/json");
+                let request =
+                    client.post(&url).bearer_auth(&token).header("content-type", "application/json");
                 // It may come while another is under way, and be refused.
                 let _ = request.body(body).send().await;
                 sleep(PAUSE).await;

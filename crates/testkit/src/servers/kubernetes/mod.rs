@@ -172,7 +172,8 @@ impl KubernetesServer {
         let nothing = json!({
             "nominalConcurrencyShares": 0, "borrowingLimitPercent": 0, "limitResponse": { "type": "Reject" },
         });
-        let level = json!({ "metadata": { "name": namespace }, "spec": { "type": "Limited", "limited": nothing } });
+        let level =
+            json!({ "metadata": { "name": namespace }, "spec": { "type": "Limited", "limited": nothing } });
         self.administrator.create(&format!("{FLOW_CONTROL}/prioritylevelconfigurations"), &level).await;
         let everybody = json!({ "kind": "Group", "group": { "name": "system:authenticated" } });
         let everything = json!({

@@ -1,6 +1,7 @@
 //! How the two processes are started.
 
 use std::{
+    fmt::Write as _,
     fs,
     net::TcpStream,
     path::{Path, PathBuf},
@@ -34,9 +35,8 @@ impl KubernetesServer {
         let (certificate, key) = authority.issue_to_server();
         let mut tokens = format!("{},administrator,0,system:masters\n", token.text());
         for (at, User { name, token }) in users.iter().enumerate() {
-            tokens.push_str(&format!("{token},{name},{}\n", at + 1));
+            let _ = writeln!(tokens, "{token},{name},{}", at + 1);
         }
-        // Nothing of a test's traffic is to leave the machine, or to depend on it.
         let audit_log = folder.path().join("audit.log");
         let (signing_key, public_key) = certificates::key_pair();
         let mut command = Command::new(program());
@@ -44,21 +44,24 @@ impl KubernetesServer {
             .arg(format!("--etcd-servers={etcd_address}"))
             .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
             .arg(format!("--secure-port={port}"))
-            .arg(option("--tls-cert-file", &files.write("server.crt", &certificate)))
-            .arg(option("--tls-private-key-file", &files.write("server.key", &key)))
-            .arg(option("--client-ca-file", &files.write("ca.crt", authority.certificate())))
-            .arg(option("--token-auth-file", &files.write("tokens.csv", &tokens)))
+            .arg(path_option("--tls-cert-file", &files.write("server.crt", &certificate)))
+            .arg(path_option("--tls-private-key-file", &files.write("server.key", &key)))
+            .arg(path_option("--client-ca-file", &files.write("ca.crt", authority.certificate())))
+            .arg(path_option("--token-auth-file", &files.write("tokens.csv", &tokens)))
             .arg("--authorization-mode=RBAC")
             .args([
                 "--service-account-issuer=https://kubernetes.default.svc",
                 "--service-cluster-ip-range=10.0.0.0/24",
             ])
-            .arg(option("--service-account-key-file", &files.write("accounts.pub", &public_key)))
-            .arg(option("--service-account-signing-key-file", &files.write("accounts.key", &signing_key)))
+            .arg(path_option("--service-account-key-file", &files.write("accounts.pub", &public_key)))
+            .arg(path_option(
+                "--service-account-signing-key-file",
+                &files.write("accounts.key", &signing_key),
+            ))
             // What waits for controllers and nodes, of which there are none.
             .args(["--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"])
-            .arg(option("--audit-policy-file", &files.write("audit.json", &audit::policy().to_string())))
-            .arg(option("--audit-log-path", &audit_log));
+            .arg(path_option("--audit-policy-file", &files.write("audit.json", &audit::policy().to_string())))
+            .arg(path_option("--audit-log-path", &audit_log));
         let mut api_server = ServerProcess::spawn(command, folder.path());
         api_server.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
 
@@ -81,7 +84,7 @@ fn start_etcd(folder: &Path) -> (ServerProcess, String) {
     let (address, peer) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{peer_port}"));
     let mut command = Command::new("etcd");
     command
-        .arg(option("--data-dir", &folder.join("etcd")))
+        .arg(path_option("--data-dir", &folder.join("etcd")))
         .args(["--listen-client-urls", &address, "--advertise-client-urls", &address])
         .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
         .args(["--initial-cluster", &format!("default={peer}")]);
@@ -92,9 +95,8 @@ fn start_etcd(folder: &Path) -> (ServerProcess, String) {
 
 /// The server that `MODELMESH_TEST_KUBE_APISERVER` names, or else the one that `cargo xtask test` built last.
 fn program() -> PathBuf {
-    let built = || {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-kube-apiserver/kube-apiserver")
-    };
+    let built =
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-kube-apiserver/kube-apiserver");
     let program = std::env::var_os("MODELMESH_TEST_KUBE_APISERVER").map_or_else(built, PathBuf::from);
     assert!(program.exists(), "there is no {}: 'cargo xtask test' builds it", program.display());
     program
@@ -114,6 +116,6 @@ impl Files<'_> {
     }
 }
 
-fn option(name: &str, path: &Path) -> String {
+fn path_option(name: &str, path: &Path) -> String {
     format!("{name}={}", path.display())
 }
