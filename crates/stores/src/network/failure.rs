@@ -56,7 +56,7 @@ impl StdError for TooLong {}
 
 /// Whether the answer was longer than is read.
 pub(crate) fn is_too_long(error: &Error) -> bool {
-    error.source().is_some_and(|source| source.is::<TooLong>())
+    error.source().is_some_and(<dyn StdError>::is::<TooLong>)
 }
 
 /// The error of an answer that the store does not give: `what` completes "the answer …".
