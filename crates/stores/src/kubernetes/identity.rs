@@ -3,6 +3,7 @@
 use std::{
     fs,
     future::ready,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
@@ -33,9 +34,10 @@ pub(super) struct Identity {
 
 enum Credentials {
     None,
+    Token(SecretString),
     /// Read for each request: whoever replaces the token tells nobody.
     TokenFile(PathBuf),
-    /// What else a kubeconfig may have: tokens, passwords, helper programs.
+    /// What else a kubeconfig may have: a password, a helper program.
     OfLibrary(AuthLayer),
 }
 
@@ -43,14 +45,23 @@ impl Identity {
     /// May start a helper program, and wait for it.
     pub(super) async fn of(user: AuthInfo) -> Result<Identity> {
         let impersonation = impersonation(&user)?;
+        // As in kubectl, the file goes first, for it is the one that is renewed.
         if let Some(file) = &user.token_file {
             return Ok(Identity { credentials: Credentials::TokenFile(file.into()), impersonation });
+        }
+        if let Some(token) = user.token {
+            return Ok(Identity { credentials: Credentials::Token(token), impersonation });
         }
         let has_helper = user.exec.is_some();
         // Only what is in the user counts; the address is for a client that is not made.
         let mut config = Config::new(http::Uri::from_static("https://cluster.invalid"));
         config.auth_info = user;
-        let layer = blocking::elsewhere(move || config.auth_layer().map_err(|_| no_credentials())).await?;
+        let layer = blocking::elsewhere(move || {
+            // The library panics at a token that no header can hold.
+            let layer = catch_unwind(AssertUnwindSafe(|| config.auth_layer()));
+            layer.map_err(|_| no_credentials())?.map_err(|_| no_credentials())
+        });
+        let layer = layer.await?;
         let credentials = match layer {
             Some(layer) => Credentials::OfLibrary(layer),
             None if has_helper => {
@@ -71,6 +82,7 @@ impl Identity {
     pub(super) async fn headers(&self) -> Result<HeaderMap> {
         let mut headers = match &self.credentials {
             Credentials::None => HeaderMap::new(),
+            Credentials::Token(token) => HeaderMap::from_iter([(AUTHORIZATION, bearer(token)?)]),
             Credentials::TokenFile(path) => {
                 let path = path.clone();
                 let token = blocking::run(move || read_token(&path)).await?;
@@ -168,6 +180,13 @@ mod tests {
         for fields in [r#"{"as-uid": "7"}"#, r#"{"as-user-extra": {"a": ["b"]}}"#, r#"{"as": "new\nline"}"#] {
             assert_eq!(self::headers(fields).unwrap_err().kind(), ErrorKind::InvalidConfig, "{fields}");
         }
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_hold_is_refused_unseen() {
+        let error = headers(r#"{"token": "canary\n"}"#).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }
 
     #[test]

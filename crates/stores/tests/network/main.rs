@@ -9,6 +9,7 @@
 //! last.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "files of tests, in folders of their own")]
 
 mod aws;
 mod azure;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, Weak},
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -37,15 +37,27 @@ pub(crate) struct Cluster {
     refused: Canary,
 }
 
+/// The one cluster of all tests, for as long as one of them has it.
+static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+
 impl Cluster {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Cluster {
+    pub(crate) fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap();
+        shared.upgrade().unwrap_or_else(|| {
+            let cluster = Arc::new(Cluster::new());
+            *shared = Arc::downgrade(&cluster);
+            cluster
+        })
+    }
+
+    fn new() -> Self {
+        Cluster {
             server: OnceCell::new(),
             folder: TempDir::new().unwrap(),
             writer: Canary::new("the token of the writer"),
             stranger: Canary::new("the token of somebody without rights"),
             refused: Canary::new("a token that the cluster does not know"),
-        })
+        }
     }
 
     pub(crate) async fn server(&self) -> &KubernetesServer {
@@ -117,7 +129,7 @@ pub(crate) struct Kubernetes {
 
 /// Both ways of writing names. A Secret is called `app` in both.
 pub(crate) fn backends() -> [Kubernetes; 2] {
-    let cluster = Cluster::new();
+    let cluster = Cluster::shared();
     [("kubernetes", "secret: app"), ("kubernetes-documents", "prefix: app/")]
         .map(|(label, layout)| Kubernetes { cluster: Arc::clone(&cluster), label, layout })
 }
