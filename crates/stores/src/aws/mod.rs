@@ -13,11 +13,7 @@ mod place;
 mod secret;
 mod transport;
 
-use std::{
-    collections::HashSet,
-    error::Error as StdError,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::HashSet, error::Error as StdError, sync::Arc};
 
 use aws_sdk_secretsmanager::{
     Client,

@@ -1,6 +1,11 @@
 //! What the tests that are the same for all network stores need of one.
 
-use std::{io::Write as _, sync::Arc};
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use modelmesh_secrets::{ErrorKind, SecretStoreConnector, config::Configuration, document::Format};
 use modelmesh_stores::{
@@ -76,6 +81,11 @@ pub(crate) trait Backend: Send + Sync {
     /// `ca_cert`, the resolution parameters and `prefix` are not part of it: a test adds them.
     fn entry(&self, address: &str, space: &Space) -> String;
 
+    /// The prefix of a store that a test gives none, where a plain name is none of this backend's.
+    fn prefix(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The environment variables that a store of this entry reads.
     fn environment(&self) -> Vec<(String, String)> {
         Vec::new()
@@ -94,6 +104,11 @@ pub(crate) trait Backend: Send + Sync {
     fn requests_until_believed(&self, refusal: Refusal) -> usize {
         let _ = refusal;
         1
+    }
+
+    /// The same of a write: it may read first what it is to keep.
+    fn requests_until_a_write_believes(&self, refusal: Refusal) -> usize {
+        self.requests_until_believed(refusal)
     }
 
     /// What the real backend answers to a read whose credentials it does not accept, and how many requests the read
@@ -150,6 +165,24 @@ pub(crate) fn leads_up(path: &str) -> bool {
     }
 }
 
+/// The entry of `backend`, with its prefix unless `more` has another.
+pub(crate) fn entry(backend: &dyn Backend, address: &str, space: &Space, more: &str) -> String {
+    let entry = backend.entry(address, space);
+    match backend.prefix().filter(|_| !more.contains("prefix:")) {
+        Some(prefix) => format!("{entry}, prefix: '{prefix}'"),
+        None => entry,
+    }
+}
+
+/// A file with these certificates, in PEM. It stays, for some stores read it when they are first asked.
+fn certificates(pem: &str) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    pem.hash(&mut hasher);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ca-{:x}.pem", hasher.finish()));
+    fs::write(&path, pem).unwrap();
+    path
+}
+
 /// The configuration of one store, `s`: `entry`, and more settings, each `key: value`.
 pub(crate) fn configuration(entry: &str, more: &str) -> String {
     let more = if more.is_empty() { String::new() } else { format!(", {more}") };
@@ -185,15 +218,11 @@ pub(crate) async fn open_at(
     space: &Space,
     more: &str,
 ) -> Arc<dyn SecretStoreConnector> {
-    // Read when the store opens: the file may go after that.
-    let trusted = backend.upstream().await.ca_cert.filter(|_| !more.contains("ca_cert")).map(|pem| {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        (&file).write_all(pem.as_bytes()).unwrap();
-        file
-    });
-    let trust = trusted.as_ref().map(|file| format!("ca_cert: '{}'", file.path().display()));
+    let trusted = backend.upstream().await.ca_cert.filter(|_| !more.contains("ca_cert"));
+    let trust = trusted.map(|pem| format!("ca_cert: '{}'", certificates(&pem).display()));
     let more = [trust.as_deref(), Some(more)].into_iter().flatten().filter(|more| !more.is_empty());
-    let text = configuration(&backend.entry(address, space), &more.collect::<Vec<_>>().join(", "));
+    let more = more.collect::<Vec<_>>().join(", ");
+    let text = configuration(&entry(backend, address, space, &more), &more);
     let stores = stores(backend, &text).without_cache();
     modelmesh_secrets::StoreSource::store(&stores, "s").await.unwrap_or_else(|error| panic!("{error:?}"))
 }

@@ -207,7 +207,7 @@ async fn calls(backend: Arc<dyn Backend>, row: Row) {
 fn assert_tried(stage: &Stage, cause: Cause, operation: &str, tries: usize) {
     assert_eq!(stage.take_calls(operation).len(), tries, "calls, by the audit log");
     let requests = stage.take_requests();
-    assert_eq!(requests.len(), tries * stage.requests_a_try(cause), "{requests:?}");
+    assert_eq!(requests.len(), tries * stage.requests_a_try(cause, operation), "{requests:?}");
     let connections = stage.proxy.take_connections();
     if cause == UnknownAuthority {
         assert_eq!(connections, tries, "connections");

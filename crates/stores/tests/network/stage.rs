@@ -106,7 +106,9 @@ impl Stage {
             judge.is_login(request)
         });
         let folder = TempDir::new().unwrap();
-        fs::write(folder.path().join("ca.pem"), proxy.ca_cert()).unwrap();
+        // Some log in at the server itself.
+        let trusted = format!("{}{}", proxy.ca_cert(), upstream.ca_cert.as_deref().unwrap_or_default());
+        fs::write(folder.path().join("ca.pem"), trusted).unwrap();
         let stage = Stage {
             backend: Arc::clone(backend),
             space,
@@ -124,7 +126,7 @@ impl Stage {
 
     /// The configuration of a store, `s`, behind the proxy, with more settings, each `key: value`.
     pub(crate) fn configuration(&self, more: &str) -> String {
-        let entry = self.backend.entry(&self.proxy.address(), &self.space);
+        let entry = backend::entry(&*self.backend, &self.proxy.address(), &self.space, more);
         let more = if more.is_empty() { String::new() } else { format!(", {more}") };
         let ca_cert = self.folder.path().join("ca.pem");
         let audit_log = self.audit_log();
@@ -201,10 +203,13 @@ impl Stage {
         shaped.expect("every backend throttles")
     }
 
-    /// How many requests for data one read makes until it believes what `cause` is.
-    pub(crate) fn requests_a_try(&self, cause: Cause) -> usize {
+    /// How many requests for data one `get` or `set` makes until it believes what `cause` is.
+    pub(crate) fn requests_a_try(&self, cause: Cause, operation: &str) -> usize {
         match cause {
             Cause::Refused | Cause::UnknownAuthority => 0,
+            Cause::Own(refusal) if operation == "set" => {
+                self.backend.requests_until_a_write_believes(refusal)
+            }
             Cause::Own(refusal) => self.backend.requests_until_believed(refusal),
             Cause::Unauthenticated => self.backend.unauthenticated().map_or(1, |(_, requests)| requests),
             _ => 1,

@@ -6,7 +6,10 @@ use modelmesh_secrets::{ErrorKind, SecretName, StoreSource as _};
 use modelmesh_testkit::{
     canary::Canary,
     conformance::{BackendRules, Staged},
-    servers::aws::{AwsServer, Canned},
+    servers::{
+        aws::{AwsServer, Canned},
+        proxy::Request,
+    },
 };
 use serde_json::json;
 
@@ -38,6 +41,16 @@ impl Aws {
 /// The entry of a store in `region`.
 pub(crate) fn entry(address: &str, region: &str) -> String {
     format!("store: aws.secrets-manager.v1, region: {region}, endpoint: '{address}'")
+}
+
+/// An error of Amazon's with this code.
+fn shaped(code: &str) -> Shaped {
+    let headers = vec![
+        ("content-type", "application/x-amz-json-1.1".to_owned()),
+        ("x-amzn-requestid", "5f0c1d7e-8a0b-4d52-9c53-0a5b8e6f7a11".to_owned()),
+    ];
+    let body = json!({ "__type": code, "Message": "Refused." }).to_string();
+    Shaped { status: 400, headers, body }
 }
 
 #[async_trait::async_trait]
@@ -80,12 +93,20 @@ impl Backend for Aws {
             // Amazon throttles with 400 alone.
             Refusal::Throttled | Refusal::ThrottledWith403 => return None,
         };
-        let headers = vec![
-            ("content-type", "application/x-amz-json-1.1".to_owned()),
-            ("x-amzn-requestid", "5f0c1d7e-8a0b-4d52-9c53-0a5b8e6f7a11".to_owned()),
-        ];
-        let body = json!({ "__type": code, "Message": "Refused." }).to_string();
-        Some(Shaped { status: 400, headers, body })
+        Some(shaped(code))
+    }
+
+    fn unauthenticated(&self) -> Option<(Shaped, usize)> {
+        // Again with credentials that are read anew.
+        Some((shaped("UnrecognizedClientException"), 2))
+    }
+
+    fn is_within(&self, space: &Space, request: &Request) -> bool {
+        // A name is in the body alone, and a region in the scope that the signature is for.
+        let is_signed_for_space = request.headers.iter().any(|(name, value)| {
+            name == "authorization" && value.contains(&format!("/{}/secretsmanager/", space.0))
+        });
+        is_signed_for_space && request.target == "/"
     }
 
     async fn staged(&self, kind: ErrorKind) -> Option<Staged> {

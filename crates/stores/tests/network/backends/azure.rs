@@ -10,7 +10,10 @@ use modelmesh_secrets::{ErrorKind, SecretName, StoreSource};
 use modelmesh_testkit::{
     canary::Canary,
     conformance::{BackendRules, Staged},
-    servers::azure::{Application, AzureServer, Condition},
+    servers::{
+        azure::{Application, AzureServer, Condition},
+        proxy::Request,
+    },
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -92,6 +95,37 @@ impl Backend for Azure {
         let mut headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
         headers.extend(wait.map(|wait| ("retry-after", wait.to_owned())));
         Some(Shaped { status, headers, body: json!({ "error": error }).to_string() })
+    }
+
+    fn requests_until_believed(&self, refusal: Refusal) -> usize {
+        // Of a secret that is not there, it is asked whether it was deleted.
+        if refusal == Refusal::NotFound { 2 } else { 1 }
+    }
+
+    fn requests_until_a_write_believes(&self, refusal: Refusal) -> usize {
+        // Who may write and not read has nothing to keep, and writes.
+        if refusal == Refusal::Denied { 2 } else { self.requests_until_believed(refusal) }
+    }
+
+    fn unauthenticated(&self) -> Option<(Shaped, usize)> {
+        let server = &self.running().server;
+        let challenge = format!(
+            "Bearer authorization=\"{}/{}\", resource=\"https://vault.azure.net\"",
+            server.address(),
+            self.running().application.tenant_id
+        );
+        let headers = vec![
+            ("content-type", "application/json; charset=utf-8".to_owned()),
+            ("www-authenticate", challenge),
+        ];
+        let error = json!({ "error": { "code": "Unauthorized", "message": "Refused." } });
+        // Again with a new token.
+        Some((Shaped { status: 401, headers, body: error.to_string() }, 2))
+    }
+
+    fn is_login(&self, request: &Request) -> bool {
+        // The first request of a store only asks who gives tokens.
+        request.headers.iter().all(|(name, _)| name != "authorization")
     }
 
     async fn staged(&self, kind: ErrorKind) -> Option<Staged> {

@@ -17,7 +17,7 @@ use modelmesh_testkit::{
     },
 };
 use serde_json::json;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::sync::OnceCell;
 
 use crate::backend::{Backend, Refusal, Shaped, Space, Upstream, configuration, stores};
@@ -83,10 +83,12 @@ impl Cluster {
         namespace
     }
 
-    /// Writes a file that nothing else is called.
+    /// Writes a file that nothing else is called. Whoever reads it meanwhile sees one whole file or the other.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
-        fs::write(&path, text).unwrap();
+        let file = NamedTempFile::new_in(&self.folder).unwrap();
+        fs::write(file.path(), text).unwrap();
+        file.persist(&path).unwrap();
         path
     }
 
@@ -124,23 +126,47 @@ pub(crate) fn entry(kubeconfig: &Path, namespace: &str) -> String {
 pub(crate) struct Kubernetes {
     cluster: Arc<Cluster>,
     label: &'static str,
-    layout: &'static str,
+    /// The setting `secret`; without it, names are written `SECRET/KEY`.
+    secret: Option<&'static str>,
 }
 
 /// Both ways of writing names. A Secret is called `app` in both.
 pub(crate) fn backends() -> [Kubernetes; 2] {
     let cluster = Cluster::shared();
-    [("kubernetes", "secret: app"), ("kubernetes-documents", "prefix: app/")]
-        .map(|(label, layout)| Kubernetes { cluster: Arc::clone(&cluster), label, layout })
+    [("kubernetes", Some("app")), ("kubernetes-documents", None)].map(|(label, secret)| Kubernetes {
+        cluster: Arc::clone(&cluster),
+        label,
+        secret,
+    })
 }
 
 impl Kubernetes {
+    fn with_layout(&self, entry: &str) -> String {
+        match self.secret {
+            Some(secret) => format!("{entry}, secret: {secret}"),
+            None => entry.to_owned(),
+        }
+    }
+
     async fn open(&self, address: &str, namespace: &str, token: &Canary) -> Arc<dyn SecretStoreConnector> {
-        let entry = format!("{}, {}", self.cluster.entry(address, namespace, token), self.layout);
+        let entry = self.with_layout(&self.cluster.entry(address, namespace, token));
+        let entry = match self.prefix() {
+            Some(prefix) => format!("{entry}, prefix: '{prefix}'"),
+            None => entry,
+        };
         // One try a read: what the server answers is what is told.
         let stores = stores(self, &configuration(&entry, "retry: { tries: 1 }")).without_cache();
         stores.store("s").await.unwrap_or_else(|error| panic!("{error:?}"))
     }
+}
+
+/// An answer of the API server that is no object but a status.
+fn status(code: u16, reason: &str) -> (u16, &'static str, String) {
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "refused",
+        "reason": reason, "details": { "name": "app", "kind": "secrets" }, "code": code,
+    });
+    (code, "application/json", body.to_string())
 }
 
 #[async_trait::async_trait]
@@ -159,7 +185,11 @@ impl Backend for Kubernetes {
     }
 
     fn entry(&self, address: &str, space: &Space) -> String {
-        format!("{}, {}", self.cluster.entry(address, &space.0, &self.cluster.writer), self.layout)
+        self.with_layout(&self.cluster.entry(address, &space.0, &self.cluster.writer))
+    }
+
+    fn prefix(&self) -> Option<&'static str> {
+        self.secret.is_none().then_some("app/")
     }
 
     fn canaries(&self) -> Vec<Canary> {
@@ -168,14 +198,6 @@ impl Backend for Kubernetes {
     }
 
     fn refusal(&self, refusal: Refusal) -> Option<Shaped> {
-        let details = json!({ "name": "app", "kind": "secrets" });
-        let status = |code: u16, reason: &str| {
-            let body = json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                "message": "refused", "reason": reason, "details": details, "code": code,
-            });
-            (code, "application/json", body.to_string())
-        };
         let (status, kind, body) = match refusal {
             Refusal::Denied => status(403, "Forbidden"),
             Refusal::NotFound => status(404, "NotFound"),
@@ -186,6 +208,12 @@ impl Backend for Kubernetes {
             Refusal::ThrottledWith400 | Refusal::ThrottledWith403 => return None,
         };
         Some(Shaped { status, headers: vec![("Content-Type", kind.to_owned())], body })
+    }
+
+    fn unauthenticated(&self) -> Option<(Shaped, usize)> {
+        let (status, kind, body) = status(401, "Unauthorized");
+        // Again with credentials that are read anew.
+        Some((Shaped { status, headers: vec![("Content-Type", kind.to_owned())], body }, 2))
     }
 
     async fn staged(&self, kind: ErrorKind) -> Option<Staged> {

@@ -58,9 +58,10 @@ impl Reply {
         Reply::bare(307).with_header("Location", to)
     }
 
-    /// The same with one more header.
+    /// The same with this header, in the place of one of the same name.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(held, _)| !held.eq_ignore_ascii_case(name));
         self.headers.push((name.into(), value.into()));
         self
     }
