@@ -42,6 +42,10 @@ mod variable {
     pub(super) const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 }
 
+/// The variables that are credentials.
+pub(super) const CREDENTIALS: &[&str] =
+    &[variable::ACCESS_KEY_ID, variable::SECRET_ACCESS_KEY, variable::SESSION_TOKEN];
+
 /// The name under which an assumed role's sessions show in Amazon's logs.
 const SESSION: &str = "modelmesh-secrets";
 

@@ -47,6 +47,7 @@ pub(crate) const CONNECTOR: Connector = Connector {
     spec: ConnectorSpec::new("aws.secrets-manager.v1", "AWS Secrets Manager")
         .writable()
         .over_network()
+        .with_credential_variables(login::CREDENTIALS)
         .with_batch(batch::MAX)
         .with_price(Price::new(5, "https://aws.amazon.com/secrets-manager/pricing/", "2026-11-25"))
         .with_settings(&[
@@ -142,7 +143,8 @@ impl AwsStore {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     {
-        unheard(async {
+        // The library's futures are of some 30 KB.
+        let asking = Box::pin(async {
             let login = self.login.current();
             let error = match call(self.login.ready(&login).await?.clone()).await {
                 Ok(answer) => return Ok(answer),
@@ -161,8 +163,8 @@ impl AwsStore {
             let login = self.login.current();
             let answer = call(self.login.ready(&login).await?.clone()).await;
             answer.map_err(|error| failure::of(&error, asked))
-        })
-        .await
+        });
+        unheard(asking).await
     }
 
     async fn read(&self, name: &SecretName, selector: Selector<'_>) -> Result<SecretValue> {

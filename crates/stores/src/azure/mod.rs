@@ -61,6 +61,7 @@ pub(crate) const CONNECTOR: Connector = Connector {
     spec: ConnectorSpec::new("microsoft.key-vault.v1", "Azure Key Vault")
         .writable()
         .over_network()
+        .with_credential_variables(login::CREDENTIALS)
         .with_price(Price::new(3, "https://azure.microsoft.com/pricing/details/key-vault/", "2026-11-25"))
         .with_settings(&[
             Setting::new(

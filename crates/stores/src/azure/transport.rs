@@ -14,7 +14,7 @@ use reqwest::{
 use zeroize::Zeroizing;
 
 use super::{challenge::Challenge, failure::Refusal, login::Login};
-use crate::network::{Answer, Endpoint, Http, header, interposed, malformed};
+use crate::network::{Answer, Endpoint, Http, header, malformed};
 
 tokio::task_local! {
     /// Takes the body of an answer past the SDK, which copies it into buffers that nobody wipes.
@@ -54,7 +54,7 @@ impl VaultTransport {
             return Ok(answer);
         }
         if !answer.status.is_success() {
-            return Err(Refusal::of(&answer).map_or_else(|| passed(interposed(answer.status)), passed));
+            return Err(Refusal::of(&answer).map_or_else(|| passed(answer.interposed()), passed));
         }
         Ok(answer)
     }
@@ -63,7 +63,7 @@ impl VaultTransport {
     /// asks for one, is given another.
     async fn judge(&self, answer: &Answer, request: &Request) -> Result<()> {
         let header = answer.header(WWW_AUTHENTICATE.as_str());
-        let challenge = header.and_then(Challenge::parse).ok_or_else(|| interposed(answer.status))?;
+        let challenge = header.and_then(Challenge::parse).ok_or_else(|| answer.interposed())?;
         let authority = self.login.authority()?;
         challenge.check(request.url(), authority.as_url(), self.verifies_resource)?;
         if let Some(refused) = request.headers().get_optional_str(&AUTHORIZATION.as_str().into()) {

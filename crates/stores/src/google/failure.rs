@@ -6,7 +6,7 @@ use modelmesh_secrets::{Error, ErrorKind};
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use crate::network::{Answer, interposed};
+use crate::network::Answer;
 
 /// What was asked, for the words of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ fn is_code(text: &str) -> bool {
 /// The error that `answer` is, to what was asked.
 pub(super) fn of(answer: &Answer, asked: Asked) -> Error {
     let Some(refusal) = Refusal::of(answer) else {
-        return answer.with_retry_after(interposed(answer.status));
+        return answer.interposed();
     };
     let error = |kind, what: &str| Error::new(kind, format!("{what} ({})", refusal.shown()));
     // A rate limit has this reason whatever its status.

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use crate::network::{Answer, Endpoint, Http, bearer, interposed};
+use crate::network::{Answer, Endpoint, Http, bearer};
 
 /// Where tokens are had, unless the file says otherwise.
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
@@ -139,7 +139,7 @@ fn refused(answer: &Answer) -> Error {
             Error::new(ErrorKind::StoreAuth, format!("the login refuses these credentials ({code})"))
                 .with_help("log in again: gcloud auth application-default login")
         }
-        _ => answer.with_retry_after(interposed(answer.status)),
+        _ => answer.interposed(),
     }
 }
 

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 
 use super::cluster::Asked;
-use crate::network::{Answer, interposed};
+use crate::network::Answer;
 
 /// The shape of an error.
 #[derive(Deserialize)]
@@ -64,7 +64,7 @@ pub(super) fn of(answer: &Answer, asked: &Asked<'_>) -> Error {
         return throttled(answer);
     }
     let Some(status) = Status::of(answer) else {
-        return interposed(answer.status);
+        return answer.interposed();
     };
     let error = |kind, what: &str| Error::new(kind, format!("{what} ({})", status.reason));
     match (status.code, status.reason.as_str()) {
@@ -74,7 +74,7 @@ pub(super) fn of(answer: &Answer, asked: &Asked<'_>) -> Error {
             format!("a policy of the cluster refuses this change ({})", status.code),
         )
         .with_help("an admission webhook forbids it; whoever runs the cluster knows its rules"),
-        (_, "") => interposed(answer.status),
+        (_, "") => answer.interposed(),
         (404, "NotFound") if status.details.kind == "secrets" => {
             error(ErrorKind::NotFound, "there is no such Secret")
                 .with_help("'modelmesh secrets list' shows those there are; is 'namespace' the right one?")

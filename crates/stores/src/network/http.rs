@@ -179,6 +179,11 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// The error of an answer that is not in the store's own shape.
+    pub(crate) fn interposed(&self) -> Error {
+        self.with_retry_after(failure::interposed(self.status))
+    }
+
     /// `error`, with how long the store asks to be left alone, if this answer says so.
     pub(crate) fn with_retry_after(&self, error: Error) -> Error {
         match self.retry_after() {

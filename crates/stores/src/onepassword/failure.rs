@@ -7,7 +7,7 @@ use modelmesh_secrets::{Error, ErrorKind};
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use crate::network::{Answer, interposed};
+use crate::network::Answer;
 
 /// It has no other members, by which those of gateways are told apart: some of them have a `status`, too.
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ pub(super) fn refused(answer: &Answer) -> Error {
         return answer.with_retry_after(throttled);
     }
     if !is_its_own(answer) {
-        return answer.with_retry_after(interposed(status));
+        return answer.interposed();
     }
     match status {
         StatusCode::UNAUTHORIZED => error(ErrorKind::StoreAuth, "the Connect server refused the token")

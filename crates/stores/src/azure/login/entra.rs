@@ -20,7 +20,7 @@ use super::super::{
 };
 use crate::{
     blocking,
-    network::{Answer, Endpoint, Http, interposed},
+    network::{Answer, Endpoint, Http},
 };
 
 /// A directory, and an application in it.
@@ -109,7 +109,7 @@ fn refused(answer: &Answer) -> Error {
     let read: Option<Body> = answer.json().ok();
     let is_code = |error: &str| error.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let Some(body) = read.filter(|body| is_code(&body.error)) else {
-        return interposed(answer.status);
+        return answer.interposed();
     };
     let numbers = body.error_codes.iter().map(|number| format!(", AADSTS{number}"));
     let id = request_id(body.trace_id.as_deref()).map(|id| format!(", request {id}"));

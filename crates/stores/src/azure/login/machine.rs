@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use crate::{
     connector::OpenContext,
     environment::{Environment, FixedEnvironment},
-    network::{Answer, Endpoint, Http, header, interposed, malformed},
+    network::{Answer, Endpoint, Http, header, malformed},
 };
 
 /// Environment variables by which Azure tells where identities are.
@@ -113,12 +113,9 @@ impl Machine {
                 let error =
                     Error::new(ErrorKind::Throttled, "the managed identity is asked for too many tokens")
                         .with_help("other programs on this machine ask it, too");
-                Err(match answer.retry_after() {
-                    Some(wait) => error.with_retry_after(wait),
-                    None => error,
-                })
+                Err(answer.with_retry_after(error))
             }
-            status => Err(interposed(status)),
+            _ => Err(answer.interposed()),
         }
     }
 

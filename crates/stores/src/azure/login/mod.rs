@@ -36,6 +36,9 @@ mod variable {
     pub(super) const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
 }
 
+/// The variables that are credentials.
+pub(super) const CREDENTIALS: &[&str] = &[variable::CLIENT_SECRET];
+
 /// Where Azure's public cloud gives tokens.
 const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
 
