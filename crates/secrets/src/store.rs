@@ -249,6 +249,8 @@ pub enum NameRule {
     Without(&'static str),
     /// ASCII letters, digits and these characters.
     Only(&'static str),
+    /// Characters that can be seen, and the plain space: no other space, and nothing that only formats.
+    Printable,
 }
 
 impl NameRule {
@@ -264,6 +266,7 @@ impl NameRule {
             NameRule::Key => name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)),
             NameRule::Without(refused) => !name.contains(|c| refused.contains(c)),
             NameRule::Only(more) => name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c)),
+            NameRule::Printable => name.chars().all(is_printable),
         }
     }
 }
@@ -276,6 +279,35 @@ impl fmt::Display for NameRule {
             NameRule::Key => f.write_str("letters, digits, '_', '.' and '-'"),
             NameRule::Without(refused) => write!(f, "any name without {}", crate::printable(refused)),
             NameRule::Only(more) => write!(f, "ASCII letters, digits and {}", crate::printable(more)),
+            NameRule::Printable => f.write_str("printable characters and plain spaces"),
+        }
+    }
+}
+
+/// Whether `c` is of Unicode's letters, marks, numbers, punctuation or symbols, or the plain space.
+fn is_printable(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_control();
+    }
+    // The standard library knows, and tells by what it escapes. A mark is escaped where it has nothing to stand on.
+    let text: String = ['a', c].into_iter().collect();
+    text.escape_debug().eq(text.chars())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_not_printable() {
+        let allows = |name: &str| NameRule::Printable.allows(&SecretName::new(name).unwrap());
+        for name in ["a b", "cle\u{301}", "\u{1f511}", "\u{43a}\u{43b}", "a\"b'c`d\\e", "%2e%2e", "\u{301}"] {
+            assert!(allows(name), "{name:?}");
+        }
+        for name in
+            ["a\u{a0}b", "\u{202e}a", "\u{ad}", "\u{200b}", "\u{feff}", "\u{2028}", "\u{3000}", "\u{e000}"]
+        {
+            assert!(!allows(name), "{name:?}");
         }
     }
 }

@@ -89,9 +89,14 @@ impl Http {
         self.timeout
     }
 
+    /// The same client, whose requests may take only this long.
+    pub(crate) fn with_timeout(&self, timeout: Duration) -> Self {
+        Http { timeout, ..self.clone() }
+    }
+
     /// A request to be [sent](Http::send).
     pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.client.request(method, url)
+        self.client.request(method, url).timeout(self.timeout)
     }
 
     /// Sends a request, and reads its whole answer, whatever its status.
