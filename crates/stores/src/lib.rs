@@ -29,3 +29,5 @@ pub mod onepassword;
 pub mod open;
 mod passphrase;
 pub mod registry;
+#[cfg(feature = "vault")]
+pub mod vault;

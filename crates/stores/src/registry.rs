@@ -24,6 +24,8 @@ pub const CONNECTORS: &[Connector] = &[
     crate::azure::CONNECTOR,
     #[cfg(feature = "onepassword")]
     crate::onepassword::CONNECTOR,
+    #[cfg(feature = "vault")]
+    crate::vault::CONNECTOR,
 ];
 
 /// The connector with this ID. The prefix `secret-store.` of older configurations is read too.
