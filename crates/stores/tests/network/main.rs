@@ -25,6 +25,7 @@ mod leaks;
 mod names;
 mod onepassword;
 mod stage;
+mod vault;
 mod writers;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
     trials.extend(google::trials());
     trials.extend(kubernetes::trials());
     trials.extend(onepassword::trials());
+    trials.extend(vault::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

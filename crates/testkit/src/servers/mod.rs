@@ -12,5 +12,6 @@ pub mod onepassword;
 mod process;
 pub mod proxy;
 pub mod stranger;
+pub mod vault;
 
 pub use process::{ServerProcess, free_port, python_program};

@@ -5,6 +5,7 @@ pub(crate) mod azure;
 pub(crate) mod google;
 pub(crate) mod kubernetes;
 pub(crate) mod onepassword;
+pub(crate) mod vault;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::backend::Backend;
 /// Every backend. Its server starts when it is first needed, and ends when the last of these is dropped.
 pub(crate) fn all() -> Vec<Arc<dyn Backend>> {
     let [kubernetes, kubernetes_documents] = kubernetes::backends();
+    let vault = vault::Shared::default();
     vec![
         Arc::new(aws::Aws::new()),
         Arc::new(azure::Azure::default()),
@@ -20,5 +22,7 @@ pub(crate) fn all() -> Vec<Arc<dyn Backend>> {
         Arc::new(kubernetes),
         Arc::new(kubernetes_documents),
         Arc::new(onepassword::OnePassword::new()),
+        Arc::new(vault::Engine::new(&vault, 1)),
+        Arc::new(vault::Engine::new(&vault, 2)),
     ]
 }
