@@ -15,6 +15,7 @@ mod memory;
 mod resolve;
 mod run;
 mod soak;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -34,12 +35,13 @@ fn main() -> ExitCode {
         };
         return soak::run(minutes);
     }
-    let all: [(&str, fn()); 5] = [
+    let all: [(&str, fn()); 6] = [
         ("cached-get", cached_get::bench),
         ("latency", latency::bench),
         ("memory", memory::bench),
         ("resolve", resolve::bench),
         ("run", run::bench),
+        ("vault", vault::bench),
     ];
     for (name, bench) in all {
         if wanted.is_empty() || wanted.iter().any(|want| want == name) {

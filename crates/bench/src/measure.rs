@@ -21,6 +21,11 @@ pub(crate) struct Times {
 }
 
 impl Times {
+    pub(crate) fn new(name: impl Into<String>, mut rounds: Vec<Duration>) -> Self {
+        rounds.sort();
+        Times { name: name.into(), rounds }
+    }
+
     pub(crate) fn median(&self) -> Duration {
         self.rounds[self.rounds.len() / 2]
     }
@@ -54,11 +59,8 @@ pub(crate) fn in_turns(mut contenders: Vec<Contender<'_>>, rounds: usize) -> Vec
             times.push(start.elapsed());
         }
     }
-    let sorted = |(contender, mut rounds): (Contender<'_>, Vec<Duration>)| {
-        rounds.sort();
-        Times { name: contender.name, rounds }
-    };
-    contenders.into_iter().zip(times).map(sorted).collect()
+    let named = |(contender, rounds): (Contender<'_>, _)| Times::new(contender.name, rounds);
+    contenders.into_iter().zip(times).map(named).collect()
 }
 
 /// Prints the median of each, the middle half, and how it compares with the first.
