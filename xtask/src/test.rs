@@ -18,6 +18,9 @@ pub(crate) fn run() -> Outcome {
 
     step("format", &mut words("cargo fmt --all --check"))?;
     step("lints", &mut words("cargo clippy --workspace --all-targets --locked -- -D warnings"))?;
+    // `--all-targets` leaves out what a plain `cargo test` does.
+    let left_out = "cargo clippy -p modelmesh-stores -p modelmesh-cli --locked --test keyring --test network --test system -- -D warnings";
+    step("lints of the tests on servers", &mut words(left_out))?;
     let small =
         "cargo clippy -p modelmesh-stores -p modelmesh-cli --no-default-features --locked -- -D warnings";
     step("lints of the small build", &mut words(small))?;

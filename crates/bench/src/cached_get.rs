@@ -32,12 +32,12 @@ pub(crate) fn bench() {
 
     let store = BaseSecretStore::new(Numbered);
     let moka =
-        moka::sync::Cache::builder().time_to_live(Duration::from_secs(300)).max_capacity(100_000).build();
+        moka::sync::Cache::builder().time_to_live(Duration::from_mins(5)).max_capacity(100_000).build();
     let map: Mutex<HashMap<String, (Arc<SecretValue>, Instant)>> = Mutex::default();
     for name in &names {
         let value = Arc::new(store.get_blocking(name).expect("the store answers"));
         moka.insert(name.as_str().to_owned(), Arc::clone(&value));
-        let until = Instant::now() + Duration::from_secs(300);
+        let until = Instant::now() + Duration::from_mins(5);
         map.lock().expect("no poison").insert(name.as_str().to_owned(), (value, until));
     }
 

@@ -72,7 +72,7 @@ impl Subject {
             ttl_jitter: 0.0,
             max_entries: NAMES + NAMES / 2,
             // Longer than the outage of this benchmark, whose time flies.
-            max_stale: Duration::from_secs(365 * 24 * 3_600),
+            max_stale: Duration::from_hours(365 * 24),
             ..ResolutionPolicy::default()
         };
         let store = BaseSecretStore::builder(connector).policy(policy).clock(clock.clone()).build();
@@ -196,7 +196,7 @@ struct Peers {
 
 impl Peers {
     fn holding(subject: &Subject) -> Self {
-        let ttl = Duration::from_secs(300);
+        let ttl = Duration::from_mins(5);
         let moka = moka::sync::Cache::builder().time_to_live(ttl).max_capacity(100_000).build();
         let mut map = HashMap::new();
         for name in &subject.names {

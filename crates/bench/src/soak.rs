@@ -12,7 +12,7 @@ use modelmesh_testkit::life::{Life, Time, growth};
 use crate::heap;
 
 const SAMPLE: Duration = Duration::from_secs(2);
-const REPORT: Duration = Duration::from_secs(60);
+const REPORT: Duration = Duration::from_mins(1);
 /// By what share the live bytes may grow, and it is noise.
 const NOISE: f64 = 0.05;
 

@@ -38,7 +38,7 @@ use tokio::{
 /// Users, each with one request at a time: as many are in flight when a key changes.
 const USERS: usize = 4;
 /// Far more than anything here takes: a test that waits for what never comes is to fail, not to hang.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn rotations() -> usize {
     env::var("MODELMESH_ROTATIONS").map_or(10, |count| count.parse().unwrap())

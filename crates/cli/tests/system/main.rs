@@ -28,6 +28,7 @@ mod leaks;
 mod memory;
 mod mounts;
 mod namespace;
+mod network;
 mod people;
 mod project;
 #[allow(dead_code, reason = "shared with the tests of processes, which use all of it")]

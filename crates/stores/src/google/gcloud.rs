@@ -60,6 +60,7 @@ fn core_project(configuration: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests write the files that gcloud would")]
 mod tests {
     use tempfile::TempDir;
 

@@ -110,7 +110,7 @@ pub(super) struct Identity {
 enum Source {
     /// There are none: an emulator wants none.
     Anonymous,
-    User(User),
+    User(Box<User>),
     Library(Credentials),
 }
 
@@ -297,7 +297,7 @@ impl Login {
         let kind = kind(&json).to_owned();
         if kind == "authorized_user" {
             let user = User::read(&self.http, json, quota_project)?;
-            return user.map(Source::User).ok_or_else(|| invalid("is not complete"));
+            return user.map(|user| Source::User(Box::new(user))).ok_or_else(|| invalid("is not complete"));
         }
         if let Some(address) = json.get("token_url").and_then(Value::as_str) {
             Endpoint::parse("token_url", address, self.allows_plain)?;

@@ -116,7 +116,7 @@ impl GoogleStore {
         let made = replication(settings, location.is_some())?;
         let prefix = settings.text("prefix").unwrap_or_default().to_owned();
         let login = Login::new(settings, context, http.clone())?;
-        Ok(GoogleStore { login, http, endpoint, location, prefix, made })
+        Ok(GoogleStore { http, endpoint, location, prefix, made, login })
     }
 
     /// Asks Google, once more with a fresh login if it does not accept the one at hand.

@@ -7,7 +7,7 @@ use modelmesh_secrets::{Error, ErrorKind};
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::network::{Answer, interposed};
+use crate::network::Answer;
 
 /// What to do without a leader.
 const ELECTION: &str =
@@ -42,7 +42,7 @@ pub(super) fn of(answer: &Answer) -> Error {
         return throttled(answer);
     }
     if !is_its_own(answer) {
-        return interposed(status);
+        return answer.interposed();
     }
     match status {
         // What is asked is well-formed, so it is not the request that is at fault. A standby answers so while a new
@@ -70,7 +70,7 @@ pub(super) fn of(answer: &Answer) -> Error {
             error(ErrorKind::Unavailable, "the server has trouble of its own")
                 .with_help("the server's log says why")
         }
-        _ => interposed(status),
+        _ => answer.interposed(),
     }
 }
 

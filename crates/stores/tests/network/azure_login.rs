@@ -62,7 +62,7 @@ impl Fixture {
     }
 
     /// An `az` that gives a token of the machine's, which this server made for another caller.
-    async fn az(&self) -> String {
+    fn az(&self) -> String {
         self.server.run_on_machine(&[""]);
         let token = self.server.machine_token();
         let answer = format!(r#"{{"accessToken":"{token}","expires_on":4102444800,"tokenType":"Bearer"}}"#);
@@ -115,7 +115,7 @@ async fn a_refused_login_shows_its_code_and_what_to_do() {
     assert!(error.help().unwrap().contains("client_secret"), "{error:?}");
 
     let mut other = fixture.application.clone();
-    other.tenant_id = "contoso.onmicrosoft.com".to_owned();
+    "contoso.onmicrosoft.com".clone_into(&mut other.tenant_id);
     let error = fixture.store_as(&other).await.get(&key()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StoreAuth);
     assert!(error.message().contains("AADSTS90002"), "{error}");
@@ -249,7 +249,7 @@ async fn app_service_has_identities() {
 async fn the_azure_cli_gives_the_login_of_a_person() {
     let fixture = Fixture::new();
     fixture.add("openai-key", "value");
-    let path = fixture.az().await;
+    let path = fixture.az();
     let store = fixture.by("auth: cli, tenant_id: contoso.onmicrosoft.com", &[("PATH", &path)]).await;
     assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
     let asked = fs::read_to_string(fixture.folder.path().join("asked")).unwrap();
@@ -293,7 +293,7 @@ async fn what_is_there_is_found_in_the_order_of_azures_tools() {
     let login = &fixture.application;
     let address = fixture.server.address();
     let subject = fixture.file("subject", &login.subject_token).display().to_string();
-    let path = fixture.az().await;
+    let path = fixture.az();
     let mut variables = vec![
         ("AZURE_CLIENT_SECRET", login.client_secret.as_str()),
         ("AZURE_FEDERATED_TOKEN_FILE", subject.as_str()),

@@ -191,16 +191,17 @@ pub(crate) fn configuration(entry: &str, more: &str) -> String {
 
 /// The stores of a configuration, with the environment of `backend`.
 pub(crate) fn stores(backend: &dyn Backend, configuration: &str) -> StoreSet {
-    stores_in(&backend.environment(), configuration)
+    let variables = backend.environment();
+    let pairs: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    stores_in(configuration, &pairs)
 }
 
-/// The stores of a configuration, with these environment variables.
-pub(crate) fn stores_in(variables: &[(String, String)], configuration: &str) -> StoreSet {
+/// The stores of a configuration, in an environment that has these variables alone.
+pub(crate) fn stores_in(configuration: &str, variables: &[(&str, &str)]) -> StoreSet {
     let parsed =
         Configuration::parse("modelmesh.yaml", ".".into(), configuration, Format::Yaml, &catalogue());
     let parsed = parsed.unwrap_or_else(|report| panic!("{report}"));
-    let pairs = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let environment = Arc::new(FixedEnvironment::new(pairs));
+    let environment = Arc::new(FixedEnvironment::new(variables.iter().copied()));
     let context = OpenContext { environment, ..OpenContext::default() };
     StoreSet::new(Arc::new(parsed), context).unwrap_or_else(|report| panic!("{report}"))
 }

@@ -34,7 +34,8 @@ pub(crate) enum Task {
 
 impl Errand {
     pub(crate) fn stores(&self) -> StoreSet {
-        backend::stores_in(&self.variables, &self.configuration)
+        let variables = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        backend::stores_in(&self.configuration, &variables.collect::<Vec<_>>())
     }
 }
 

@@ -186,7 +186,7 @@ async fn a_login_that_is_not_answered_ends_in_time_and_is_not_kept() {
     let written = async || store.management().unwrap().set(&key(), &"value".into()).await;
     while let Err(error) = written().await {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert!(begun.elapsed() < Duration::from_secs(60), "the silent login is still asked");
+        assert!(begun.elapsed() < Duration::from_mins(1), "the silent login is still asked");
     }
     assert_eq!(store.get(&key()).await.unwrap().expose(), "value");
 }

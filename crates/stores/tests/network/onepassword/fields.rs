@@ -33,15 +33,15 @@ pub(super) fn trials(backend: &Arc<OnePassword>) -> Vec<Trial> {
     ]
 }
 
-fn login(vault: &str, title: &str, fields: Value) -> Value {
+fn login(vault: &str, title: &str, fields: &Value) -> Value {
     let sections = json!([{ "id": "s1", "label": "Live" }, { "id": "s2", "label": "Test" }]);
     json!({ "title": title, "vault": { "id": vault }, "category": "LOGIN", "sections": sections, "fields": fields })
 }
 
 async fn the_credential_stands_in_for_a_missing_password(backend: &OnePassword) {
     let (vault, store) = vault(backend, "").await;
-    let add = |title, fields| {
-        backend.server().add_item(&vault, &login(&vault, title, fields));
+    let add = |title, fields: Value| {
+        backend.server().add_item(&vault, &login(&vault, title, &fields));
     };
     add("both", json!([{ "label": "credential", "value": "c" }, { "purpose": "PASSWORD", "value": "p" }]));
     add("empty", json!([{ "purpose": "PASSWORD" }, { "label": "credential", "value": "c" }]));
@@ -61,7 +61,7 @@ async fn a_field_is_named_by_label_id_or_section(backend: &OnePassword) {
         { "id": "f2", "label": "key", "value": "test", "section": { "id": "s2" } },
         { "id": "f3", "label": "a/b", "value": "slash" },
     ]);
-    backend.server().add_item(&vault, &login(&vault, "login", fields));
+    backend.server().add_item(&vault, &login(&vault, "login", &fields));
     for (field, value) in [
         ("username", "user"),
         ("f2", "test"),
@@ -85,7 +85,7 @@ async fn two_fields_of_one_label_are_a_conflict(backend: &OnePassword) {
         { "id": "f1", "label": "key", "value": "live", "section": { "id": "s1" } },
         { "id": "f2", "label": "key", "value": "test", "section": { "id": "s2" } },
     ]);
-    backend.server().add_item(&vault, &login(&vault, "login", fields));
+    backend.server().add_item(&vault, &login(&vault, "login", &fields));
     assert_eq!(kind(get(&store, "login")).await, ErrorKind::Conflict);
     assert_eq!(kind(set(&store, "login", "x")).await, ErrorKind::Conflict);
 }
@@ -101,7 +101,7 @@ async fn an_item_is_a_document(backend: &OnePassword) {
         { "id": "f4", "label": "twice", "value": "2" },
         { "label": "empty", "value": "" },
     ]);
-    backend.server().add_item(&vault, &login(&vault, "login", fields));
+    backend.server().add_item(&vault, &login(&vault, "login", &fields));
     let document: Value = serde_json::from_str(&get(&store, "login").await.unwrap()).unwrap();
     let expected = json!({
         "username": "user", "password": "pass\n\"", "f3": "1", "f4": "2",
@@ -115,7 +115,7 @@ async fn a_document_hides_nothing_behind_a_label(backend: &OnePassword) {
     let mut item = login(
         &vault,
         "login",
-        json!([
+        &json!([
             { "label": "Live", "value": "a field" },
             { "label": "key", "value": "live", "section": { "id": "s1" } },
             { "label": "key", "value": "test", "section": { "id": "s2" } },
@@ -154,7 +154,7 @@ async fn a_write_changes_one_field_alone(backend: &OnePassword) {
         { "purpose": "PASSWORD", "value": "pass" },
         { "id": "a/b~c", "label": "key", "value": "live", "section": { "id": "s1" } },
     ]);
-    let mut before = login(&vault, "login", fields);
+    let mut before = login(&vault, "login", &fields);
     before["tags"] = json!(["kept"]);
     backend.server().add_item(&vault, &before);
     let before = backend.server().items_titled(&vault, "login").remove(0);
@@ -173,7 +173,7 @@ async fn a_write_makes_a_field_that_is_missing(backend: &OnePassword) {
     let vault = backend.vault("a vault");
     backend
         .server()
-        .add_item(&vault, &login(&vault, "login", json!([{ "purpose": "PASSWORD", "value": "p" }])));
+        .add_item(&vault, &login(&vault, "login", &json!([{ "purpose": "PASSWORD", "value": "p" }])));
     for (field, label, section) in
         [("token", "token", Value::Null), ("Live/key", "key", json!("s1")), ("No/key", "No/key", Value::Null)]
     {
