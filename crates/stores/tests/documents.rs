@@ -9,7 +9,7 @@ use std::{
 
 use modelmesh_secrets::{
     RESOLUTION_SETTINGS,
-    config::Configuration,
+    config::{Configuration, json_schema},
     document::Format,
     setting::{COMMON_SETTINGS, NETWORK_SETTINGS, SECTION_SETTINGS, Setting},
 };
@@ -51,6 +51,16 @@ fn problems(name: &str, text: &str, format: Format) -> Vec<String> {
         Ok(read) if read.problems().is_empty() => Vec::new(),
         Ok(read) => vec![read.report(read.problems().to_vec()).to_string()],
     }
+}
+
+#[test]
+fn the_schema_that_is_shipped_is_made_from_the_tables() {
+    let made = serde_json::to_string_pretty(&json_schema(&registry::catalogue())).unwrap();
+    let shipped = read("docs/modelmesh.schema.json");
+    assert!(
+        shipped.trim_end() == made,
+        "docs/modelmesh.schema.json is out of date: run 'cargo xtask schema'"
+    );
 }
 
 #[test]

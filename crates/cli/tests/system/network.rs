@@ -88,7 +88,7 @@ fn a_secret_goes_to_a_vault_and_comes_back() {
     assert_eq!(project.run(&["secrets", "list", "--store", "bao"]).expect(0).text(), "openai-key\n");
     let check = project.run(&["check"]).expect(0);
     CanarySet::from_iter([value]).assert_absent(check.described(), "what 'check' prints");
-    project.run(&["secrets", "delete", "openai-key", "--store", "bao"]).expect(0);
+    project.run(&["secrets", "delete", "openai-key", "--yes", "--store", "bao"]).expect(0);
     project.run(&["check"]).expect(3).says("openai-key");
 }
 
@@ -133,7 +133,7 @@ fn a_secret_id_that_was_revoked_is_a_refused_login() {
     project.run(&["secrets", "set", "openai-key", "sk-1", "--store", "bao"]).expect(0);
     let destroyed = json!({ "secret_id": secret_id });
     wait(client.expect("POST", "auth/approle/role/app/secret-id/destroy", Some(destroyed)));
-    bao.fails(&project, "openai-key", 4, &["approle"]);
+    bao.fails(&project, "openai-key", 4, &["secret ID may be revoked"]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn each_state_of_a_secret_has_its_own_words() {
     let bao = Bao::start();
     let project = bao.project_with_token();
     bao.fails(&project, "unknown", 3, &["unknown"]);
-    bao.fails(&project, "closed", 4, &["denied"]);
+    bao.fails(&project, "closed", 4, &["no policy of the token allows this"]);
     project.run(&["secrets", "set", "withdrawn", "sk-1", "--store", "bao"]).expect(0);
     wait(bao.client().expect("DELETE", &format!("{}/data/withdrawn", bao.mount), None));
     bao.fails(&project, "withdrawn", 4, &["deleted"]);
@@ -208,7 +208,7 @@ fn a_deleted_secret_of_azure_says_how_to_have_it_back() {
         ran
     };
     run(&["secrets", "set", "openai-key", "sk-1"], 0);
-    run(&["secrets", "delete", "openai-key"], 0);
+    run(&["secrets", "delete", "openai-key", "--yes"], 0);
     run(&["secrets", "get", "openai-key"], 4).says("deleted").says("recover");
     run(&["secrets", "get", "another-key"], 3);
     run(&["secrets", "set", "openai-key", "sk-2"], 0);
