@@ -1,12 +1,15 @@
 //! The base of every store: one hook, and the engine around it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU32},
+};
 
 use crate::{
     Capabilities, Change, Error, ErrorKind, ResolutionPolicy, Result, SecretManagement, SecretName,
     SecretResolution, SecretStoreConnector, SecretValue, Version, async_trait,
     clock::{Clock, SystemClock},
-    engine::{AuthFailure, Engine, Pin, Watch},
+    engine::{AuthFailure, Claim, Engine, Pin, Watch},
     guard::GuardedStore,
     observe::Observer,
 };
@@ -147,6 +150,57 @@ impl BaseSecretStore {
     #[inline]
     pub fn with_value<R>(&self, name: &str, read: impl FnOnce(&SecretValue) -> R) -> Option<R> {
         self.engine.cached(name, read)
+    }
+
+    /// A number that changes when copies of values that were read from this store's cache are to be dropped: because
+    /// a value changed or ended, or because the engine wants to see once more whether they are in use.
+    ///
+    /// For hosts that hand out values in a form of their own, such as strings of an interpreter. Load it, with
+    /// [`Acquire`](std::sync::atomic::Ordering::Acquire), *before* the value is read by
+    /// [`with_value`](BaseSecretStore::with_value); the copy may be used as long as the number is the same. It wraps
+    /// around: compare it for equality alone.
+    pub fn epoch(&self) -> &Arc<AtomicU32> {
+        self.engine.epoch()
+    }
+
+    /// The value of `name`, or the task to fetch it: for a hook that must run on the thread of its caller.
+    ///
+    /// - Where the cache has no answer and nobody is fetching one, the caller is to fetch it and to
+    ///   [land](crate::Landing::land) the answer, for itself and for all who ask meanwhile.
+    /// - None of the guard's time limits and retries apply to that fetch. Only the hook itself can bound it.
+    /// - The store's own hook is called when the engine asks by itself: to refresh a value, or to activate a provider.
+    ///
+    /// ```
+    /// # use modelmesh_secrets::{BaseSecretStore, Claim, Resolve, Result, SecretName, SecretValue, async_trait};
+    /// # struct Drawer;
+    /// # #[async_trait]
+    /// # impl Resolve for Drawer {
+    /// #     async fn resolve(&self, _: &SecretName) -> Result<Option<SecretValue>> { Ok(Some("sk-123".into())) }
+    /// # }
+    /// let store = BaseSecretStore::new(Drawer);
+    /// let name = SecretName::new("openai-key")?;
+    /// let value = match store.claim(&name)? {
+    ///     Claim::Answer(answer) => answer?,
+    ///     Claim::Wait(waiting) => waiting.wait_blocking()?,
+    ///     Claim::Lead(landing) => landing.land(Ok("sk-from-here".into()))?,
+    /// };
+    /// assert_eq!(value.expose(), "sk-from-here");
+    /// # Ok::<(), modelmesh_secrets::Error>(())
+    /// ```
+    ///
+    /// Fails with `InvalidConfig` in the store's own hook, for the name that it was asked for.
+    pub fn claim(&self, name: &SecretName) -> Result<Claim> {
+        self.engine.claim(name, &self.name).map_err(|error| error.with_store(Arc::clone(&self.name)))
+    }
+
+    /// Takes over the cached values of `before`, a store of the process that this one was forked from, until the
+    /// same times.
+    ///
+    /// `before` holds nothing afterwards, and must not be used any more, nor dropped: what it has open is the
+    /// parent's. What readers of the parent were served stays in memory, and is not wiped in the child. Nothing is
+    /// taken over if the parent was just changing its cache.
+    pub fn inherit(&self, before: &BaseSecretStore) {
+        self.engine.inherit(&before.engine);
     }
 
     /// The value of `name` as the backend has it now: past the cache, into the cache.

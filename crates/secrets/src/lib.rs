@@ -29,7 +29,7 @@ mod value;
 pub use async_trait::async_trait;
 pub use base::{BaseSecretStore, Builder, Resolve};
 pub use chain::ChainStore;
-pub use engine::{AuthFailure, Watch};
+pub use engine::{AuthFailure, Claim, Landing, Waiting, Watch};
 pub use error::{Error, ErrorKind, Result};
 pub use guard::GuardedStore;
 pub use name::SecretName;
@@ -40,6 +40,15 @@ pub use resolver::{Resolution, Resolver, StoreFailures, StoreSource};
 pub use secrecy::{ExposeSecret, SecretString};
 pub use store::{Capabilities, Change, NameRule, SecretManagement, SecretResolution, SecretStoreConnector};
 pub use value::{SecretValue, Version};
+
+/// To be called in the child of a fork, before anything else of this crate: no thread of the parent is there.
+///
+/// - The background thread is started anew when it is first needed.
+/// - Stores of the parent must not be used: a fetch that was under way never ends, and sockets are shared with the
+///   parent. Open them anew, and let them [inherit](BaseSecretStore::inherit) what is cached.
+pub fn forked() {
+    engine::background::forked();
+}
 
 /// The examples of the README, compiled and run.
 #[cfg(doctest)]

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, OnceLock},
+    thread::{self, ThreadId},
 };
 
 use event_listener::{Event, Listener};
@@ -14,6 +15,8 @@ use crate::{Error, Result, SecretValue};
 #[derive(Default)]
 pub(super) struct Flight {
     pub(super) purpose: Purpose,
+    /// The thread that makes the call, where a caller of ours does.
+    pub(super) leader: Option<ThreadId>,
     answers: OnceLock<Vec<Result<SecretValue>>>,
     landed: Event,
 }
@@ -41,6 +44,11 @@ impl fmt::Debug for Flight {
 impl Flight {
     pub(super) fn new(purpose: Purpose) -> Arc<Self> {
         Arc::new(Flight { purpose, ..Flight::default() })
+    }
+
+    /// A flight for a reader who makes the call, on this thread.
+    pub(super) fn led_here() -> Arc<Self> {
+        Arc::new(Flight { leader: Some(thread::current().id()), ..Flight::default() })
     }
 
     /// Gives the answers to all who wait. The first to land stays.
@@ -90,7 +98,8 @@ impl Seat {
         }
     }
 
-    fn answer(&self) -> Option<Result<SecretValue>> {
+    /// The answer, if it is there.
+    pub(super) fn answer(&self) -> Option<Result<SecretValue>> {
         Some(self.flight.answers.get()?.get(self.at).cloned().unwrap_or_else(|| Err(Error::unanswered())))
     }
 }

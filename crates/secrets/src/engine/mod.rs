@@ -1,6 +1,7 @@
 //! The engine: one backend call for many callers, and answers kept for as long as they may be served.
 
 pub(crate) mod background;
+mod claim;
 mod entry;
 mod flight;
 mod handle;
@@ -19,7 +20,7 @@ use std::{
     collections::HashMap,
     fmt,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -28,7 +29,10 @@ use futures_util::{FutureExt as _, future::join_all};
 use tokio::sync::watch;
 
 pub(crate) use self::handle::Pin;
-pub use self::handle::{AuthFailure, Watch};
+pub use self::{
+    claim::{Claim, Landing, Waiting},
+    handle::{AuthFailure, Watch},
+};
 use self::{
     flight::{Flight, Purpose, Seat},
     revision::Revision,
@@ -164,12 +168,7 @@ impl Engine {
         let key = question.key();
         match self.ask(question, &key)? {
             Asked::Here(answer) => answer,
-            Asked::Wait(_) if background::is_here() => Err(Error::new(
-                ErrorKind::Unsupported,
-                "the engine's own thread cannot wait for what it is to fetch",
-            )
-            .with_name(name)
-            .with_help("in a hook or a subscriber of events, ask in a task or a thread of your own")),
+            Asked::Wait(_) if background::is_here() => Err(cannot_wait_here().with_name(name)),
             Asked::Wait(seat) => self.or_stale(&key, seat.wait_blocking()),
         }
     }
@@ -271,6 +270,18 @@ impl Engine {
         answers
     }
 
+    /// See [`BaseSecretStore::epoch`](crate::BaseSecretStore::epoch).
+    pub(crate) fn epoch(&self) -> &Arc<AtomicU32> {
+        self.view.epoch()
+    }
+
+    /// Takes over what `before` holds: see [`BaseSecretStore::inherit`](crate::BaseSecretStore::inherit).
+    pub(crate) fn inherit(&self, before: &Engine) {
+        // In a forked child nobody is left to release a lock that another thread of the parent had.
+        let Ok(mut before) = before.state.try_lock() else { return };
+        self.with_table(|table, now, view| table.inherit(&mut before.table, now, view));
+    }
+
     /// Forgets `name`: the next caller asks the backend, whatever is on its way now.
     pub(crate) fn forget(&self, name: &SecretName) {
         self.with_table(|table, now, view| table.forget(name, now, view));
@@ -303,9 +314,9 @@ impl Engine {
             led.iter().map(|led| (self.address(), led.key.clone())).collect();
         let _ = UNDER_WAY.try_with(|outer| under_way.extend_from_slice(outer));
         background::spawn(UNDER_WAY.scope(under_way, async move {
-            let mut guard = Lead { engine: &engine, flight, led };
-            engine.note_revision().await;
-            match AssertUnwindSafe(engine.fetch(&guard.led)).catch_unwind().await {
+            let mut guard = Lead { engine, flight, led };
+            guard.engine.note_revision().await;
+            match AssertUnwindSafe(guard.engine.fetch(&guard.led)).catch_unwind().await {
                 Ok(answers) => guard.land(answers),
                 // A panic's message may quote a value, so it is dropped.
                 Err(_) => guard.fail(&Error::new(ErrorKind::Unavailable, "the store's own code panicked")),
@@ -407,11 +418,7 @@ impl Engine {
     fn refuse_reentry(&self, key: &Key) -> Result<()> {
         let me = (self.address(), key.clone());
         match UNDER_WAY.try_with(|under_way| under_way.contains(&me)) {
-            Ok(true) => Err(Error::new(
-                ErrorKind::InvalidConfig,
-                "the store asked itself for the name it was asked for",
-            )
-            .with_help("in 'resolve', ask the backend, not the store that caches it")),
+            Ok(true) => Err(asks_itself()),
             _ => Ok(()),
         }
     }
@@ -470,6 +477,16 @@ impl fmt::Debug for Engine {
     }
 }
 
+fn cannot_wait_here() -> Error {
+    Error::new(ErrorKind::Unsupported, "the engine's own thread cannot wait for what it is to fetch")
+        .with_help("in a hook or a subscriber of events, ask in a task or a thread of your own")
+}
+
+fn asks_itself() -> Error {
+    Error::new(ErrorKind::InvalidConfig, "the store asked itself for the name it was asked for")
+        .with_help("in 'resolve', ask the backend, not the store that caches it")
+}
+
 enum Asked {
     Here(Result<SecretValue>),
     Wait(Seat),
@@ -491,13 +508,13 @@ fn question(key: &Key) -> Option<Question> {
 }
 
 /// A flight that this engine leads. It lands however its task ends, or its waiters would wait for ever.
-struct Lead<'e> {
-    engine: &'e Engine,
+struct Lead {
+    engine: Arc<Engine>,
     flight: Arc<Flight>,
     led: Vec<Led>,
 }
 
-impl Lead<'_> {
+impl Lead {
     fn land(&mut self, answers: Vec<Result<SecretValue>>) {
         let led = std::mem::take(&mut self.led);
         self.engine.arrive(&self.flight, led, answers);
@@ -509,7 +526,7 @@ impl Lead<'_> {
     }
 }
 
-impl Drop for Lead<'_> {
+impl Drop for Lead {
     fn drop(&mut self) {
         if !self.led.is_empty() {
             self.fail(&Error::new(ErrorKind::Unavailable, "the fetch was stopped before it had an answer"));

@@ -328,6 +328,19 @@ impl Table {
         self.lapsed.clear();
     }
 
+    /// Takes over the values of `before`, with their times: not its flights, which nobody flies any more, nor those
+    /// who hold its names.
+    pub(super) fn inherit(&mut self, before: &mut Table, now: Moment, view: &View) {
+        self.versions = before.versions;
+        self.has_versions = before.has_versions;
+        for (key, entry) in before.entries.drain() {
+            let Some(entry) = entry.inherited(now) else { continue };
+            self.held += 1;
+            self.entries.insert(key.clone(), entry);
+            self.with(&key, now, view, |entry, turn| entry.show(turn));
+        }
+    }
+
     /// The store changed: what is in use is asked for anew, and the rest by its next reader.
     pub(super) fn look_anew(&mut self, now: Moment, view: &View) {
         self.with_all(now, view, Entry::look_anew);

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -84,25 +84,34 @@ impl Slot {
 /// A map that readers never wait for: no lock, no counter that all share, no clock.
 ///
 /// What is in it may be served. Whoever changes it decides when; readers judge nothing.
-pub(super) struct View(papaya::HashMap<Key, Slot, foldhash::fast::RandomState>);
+pub(super) struct View {
+    slots: papaya::HashMap<Key, Slot, foldhash::fast::RandomState>,
+    /// Counts the changes, after they were made: who keeps a copy of what it read after it saw a number may use the
+    /// copy while it sees that number.
+    epoch: Arc<AtomicU32>,
+}
 
 impl View {
     pub(super) fn new() -> Self {
-        View(
-            papaya::HashMap::builder()
-                .hasher(foldhash::fast::RandomState::default())
-                // A value that was withdrawn is wiped as soon as its last reader is gone, not in batches.
-                .collector(papaya_collector())
-                // A resize bit by bit keeps what is withdrawn meanwhile until its end, which only writes bring about.
-                .resize_mode(papaya::ResizeMode::Blocking)
-                .build(),
-        )
+        let slots = papaya::HashMap::builder()
+            .hasher(foldhash::fast::RandomState::default())
+            // A value that was withdrawn is wiped as soon as its last reader is gone, not in batches.
+            .collector(papaya_collector())
+            // A resize bit by bit keeps what is withdrawn meanwhile until its end, which only writes bring about.
+            .resize_mode(papaya::ResizeMode::Blocking)
+            .build();
+        View { slots, epoch: Arc::default() }
+    }
+
+    /// See [`BaseSecretStore::epoch`](crate::BaseSecretStore::epoch).
+    pub(super) fn epoch(&self) -> &Arc<AtomicU32> {
+        &self.epoch
     }
 
     /// Reads the answer for `key`, borrowed.
     #[inline]
     pub(super) fn read<R>(&self, key: &str, read: impl FnOnce(&Answer) -> R) -> Option<R> {
-        let map = self.0.pin();
+        let map = self.slots.pin();
         let slot = map.get(key)?;
         slot.touch();
         Some(read(&slot.answer))
@@ -110,26 +119,34 @@ impl View {
 
     /// Whether anyone has read the answer for `key` since it was published, or since this was last asked.
     pub(super) fn take_use(&self, key: &Key) -> bool {
-        let map = self.0.pin();
-        map.get(key).is_some_and(|slot| slot.used.swap(false, Ordering::Relaxed))
+        let map = self.slots.pin();
+        let is_used = map.get(key).is_some_and(|slot| slot.used.swap(false, Ordering::Relaxed));
+        if is_used {
+            // Who reads a copy is to be seen once more.
+            self.epoch.fetch_add(1, Ordering::Release);
+        }
+        is_used
     }
 
     pub(super) fn publish(&self, key: Key, answer: Answer) {
-        self.0.pin().insert(key, Slot::new(answer));
+        self.slots.pin().insert(key, Slot::new(answer));
+        self.epoch.fetch_add(1, Ordering::Release);
     }
 
     pub(super) fn withdraw(&self, key: &Key) {
-        self.0.pin().remove(key);
+        if self.slots.pin().remove(key).is_some() {
+            self.epoch.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// The answer for `key`, without a trace of the look.
     #[cfg(test)]
     pub(super) fn peek(&self, key: &Key) -> Option<Answer> {
-        self.0.pin().get(key).map(|slot| slot.answer.clone())
+        self.slots.pin().get(key).map(|slot| slot.answer.clone())
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.slots.len()
     }
 }
 

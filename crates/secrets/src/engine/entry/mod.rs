@@ -409,6 +409,23 @@ impl Entry {
         }
     }
 
+    /// What a new table takes over of this entry: the value with its times, if there is one. A fetch that was under
+    /// way is made anew.
+    pub(super) fn inherited(self, now: Moment) -> Option<Self> {
+        let State::Held(_) = self.state else { return None };
+        let was_asked = self.seat.is_some() || self.is_queued;
+        let refresh_at = self.refresh_at.or(was_asked.then_some(now));
+        let Entry { state, insists, trouble, rotation, .. } = self;
+        Some(Entry { state, refresh_at, insists, trouble, rotation, ..Entry::default() })
+    }
+
+    /// Shows readers the value, if it may be served.
+    pub(super) fn show(&self, turn: &Turn<'_>) {
+        if let Some(value) = self.servable() {
+            turn.publish(value);
+        }
+    }
+
     /// Forgets what is remembered, but not what is on its way: to make room.
     pub(super) fn let_go(&mut self) {
         let Entry { seat, is_queued, .. } = std::mem::take(self);

@@ -1,0 +1,159 @@
+//! Fetches that a caller makes itself, on its own thread: for hooks in languages whose code must run there.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, ThreadId},
+};
+
+use super::{
+    Engine, Lead, Led, Question, asks_itself, background, cannot_wait_here,
+    flight::{Flight, Seat},
+    table::Departure,
+    view::{Answer, Key},
+};
+use crate::{Result, SecretName, SecretValue};
+
+/// What a caller does who can fetch a value itself: see
+/// [`BaseSecretStore::claim`](crate::BaseSecretStore::claim).
+#[derive(Debug)]
+#[must_use = "it says what to do"]
+pub enum Claim {
+    /// The answer is in the cache.
+    Answer(Result<SecretValue>),
+    /// Somebody is fetching it: wait for them.
+    Wait(Waiting),
+    /// Nobody is fetching it: do it, and land the answer.
+    Lead(Landing),
+}
+
+/// A place among those who wait for a fetch.
+pub struct Waiting {
+    engine: Arc<Engine>,
+    key: Key,
+    seat: Seat,
+    store: Arc<str>,
+}
+
+/// The duty to fetch a value for everyone who waits for it.
+///
+/// Dropped without an answer, it lands an error of kind `Unavailable`.
+pub struct Landing {
+    lead: Lead,
+    key: Key,
+    seat: Seat,
+    store: Arc<str>,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Landing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Landing").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl Waiting {
+    /// Waits for the answer on this thread.
+    ///
+    /// Fails with `InvalidConfig` where that would be for ever: this thread makes the fetch itself, or whoever makes
+    /// it waits for one that this thread makes. Fails with `Unsupported` on the engine's own thread.
+    pub fn wait_blocking(self) -> Result<SecretValue> {
+        self.named(match self.seat.answer() {
+            Some(answer) => answer,
+            None if background::is_here() => Err(cannot_wait_here()),
+            None => Sleeper::on(&self.seat.flight).and_then(|_sleeper| self.seat.wait_blocking()),
+        })
+    }
+
+    /// Waits for the answer.
+    ///
+    /// Nothing is known of who polls this, so a fetch that waits for itself in this way is not noticed.
+    pub async fn wait(self) -> Result<SecretValue> {
+        let answer = self.seat.wait().await;
+        self.named(answer)
+    }
+
+    fn named(&self, answer: Result<SecretValue>) -> Result<SecretValue> {
+        let answer = self.engine.or_stale(&self.key, answer);
+        answer.map_err(|error| error.with_store(Arc::clone(&self.store)))
+    }
+}
+
+impl Landing {
+    /// Gives the answer to everyone who waits, and to the cache; returns what this caller gets, which is the last
+    /// good value where the answer is a failure that it may outlive.
+    pub fn land(mut self, answer: Result<SecretValue>) -> Result<SecretValue> {
+        self.lead.land(vec![answer]);
+        let answer = self.seat.answer().unwrap_or_else(|| Err(crate::Error::unanswered()));
+        let answer = self.lead.engine.or_stale(&self.key, answer);
+        answer.map_err(|error| error.with_store(Arc::clone(&self.store)))
+    }
+}
+
+impl Engine {
+    /// Claims the fetch of `name` for this thread.
+    pub(crate) fn claim(self: &Arc<Self>, name: &SecretName, store: &Arc<str>) -> Result<Claim> {
+        let question = Question { name: name.clone(), version: None };
+        let key = question.key();
+        let here = |answer: Answer| {
+            Claim::Answer(answer.into_result().map_err(|error| error.with_store(Arc::clone(store))))
+        };
+        if let Some(answer) = self.view.read(name.as_str(), Answer::clone) {
+            return Ok(here(answer));
+        }
+        self.refuse_reentry(&key)?;
+        let flight = Flight::led_here();
+        let departure = self.state().table.depart(&key, &self.view, &flight, 0);
+        let engine = Arc::clone(self);
+        Ok(match departure {
+            Departure::Here(answer) => here(answer),
+            Departure::Join(seat) => Claim::Wait(Waiting { engine, key, seat, store: Arc::clone(store) }),
+            Departure::Lead(seat) => {
+                let store = Arc::clone(store);
+                let led = vec![Led { question, key: key.clone() }];
+                Claim::Lead(Landing { lead: Lead { engine, flight, led }, key, seat, store })
+            }
+        })
+    }
+}
+
+/// Which thread waits for which flight.
+static SLEEPERS: Mutex<Vec<(ThreadId, Arc<Flight>)>> = Mutex::new(Vec::new());
+
+/// This thread, for as long as it waits for a flight that another thread may lead.
+struct Sleeper(ThreadId);
+
+impl Sleeper {
+    /// Fails if `flight` can only land when this thread goes on.
+    fn on(flight: &Arc<Flight>) -> Result<Self> {
+        let me = thread::current().id();
+        let mut sleepers = sleepers();
+        let mut awaited = Some(flight);
+        while let Some(leader) = awaited.and_then(|flight| flight.leader) {
+            if leader == me {
+                return Err(asks_itself());
+            }
+            awaited = sleepers.iter().find(|(thread, _)| *thread == leader).map(|(_, flight)| flight);
+        }
+        sleepers.push((me, Arc::clone(flight)));
+        Ok(Sleeper(me))
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        sleepers().retain(|(thread, _)| *thread != self.0);
+    }
+}
+
+fn sleepers() -> MutexGuard<'static, Vec<(ThreadId, Arc<Flight>)>> {
+    SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
