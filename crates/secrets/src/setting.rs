@@ -265,6 +265,15 @@ pub enum SettingValue {
     Group(Settings),
 }
 
+impl IntoIterator for Settings {
+    type Item = (&'static str, SettingValue);
+    type IntoIter = std::collections::btree_map::IntoIter<&'static str, SettingValue>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 macro_rules! getters {
     ($($(#[$doc:meta])* $name:ident: $variant:ident($held:ty) -> $shown:ty = $view:expr;)*) => {
         $($(#[$doc])*
@@ -295,6 +304,11 @@ impl Settings {
         for (key, value) in &other.0 {
             self.0.entry(key).or_insert_with(|| value.clone());
         }
+    }
+
+    /// Whether there is a value under `key`.
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
     }
 
     /// Whether nothing is set.

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,9 +12,10 @@ use modelmesh_secrets::{
     BaseSecretStore, ChainStore, Error, ErrorKind, GuardedStore, NamedStore, Resolver, Result,
     SecretStoreConnector, SecretValue, StoreSource,
     clock::{Clock, SystemClock},
-    config::{Backing, Configuration, Filler, Problem, Report, StoreEntry},
+    config::{Backing, Configuration, Filler, Given, Problem, Report, StoreEntry},
     live::{LiveStores, SecretResolver, Start},
     observe::Observer,
+    printable,
     reference::Reference,
     setting::Settings,
 };
@@ -177,15 +179,7 @@ impl StoreSet {
         match &entry.backing {
             Backing::Connector(spec) => {
                 let settings = self.settings(entry).await?;
-                let connector = connector(spec.id).ok_or_else(|| {
-                    Error::new(ErrorKind::InvalidConfig, format!("this build has no connector '{}'", spec.id))
-                })?;
-                let request_timeout = entry.policy.fetch_timeout;
-                let context = OpenContext { request_timeout, ..self.context.clone() };
-                let store = (connector.open)(&settings, &context)?;
-                let store = NamedStore::wrap(store, StoreEntry::naming(&settings));
-                let (name, clock) = (Arc::clone(&entry.name), Arc::clone(&self.clock));
-                let guarded = GuardedStore::new(store, name, &entry.policy, clock, self.observer.clone());
+                let guarded = guarded(spec.id, entry, &settings, &self.context, &self.clock, &self.observer)?;
                 // A network does not type passphrases.
                 let is_limited = self.is_cached || spec.network;
                 Ok(Arc::new(if is_limited { guarded } else { guarded.without_time_limit() }))
@@ -214,6 +208,60 @@ impl StoreSet {
         let unknown = || Error::new(ErrorKind::InvalidConfig, "there is no such store").with_store(name);
         self.configuration.store(name).ok_or_else(unknown)
     }
+}
+
+/// Opens one store from settings that a program gives, with an engine around it: see [`StoreEntry::given`].
+///
+/// - Relative paths are relative to the working directory.
+/// - The store's name in errors is its connector's ID.
+/// - Whatever the connector, values are cached unless `cache_enabled` is false.
+///
+/// ```
+/// use modelmesh_secrets::{SecretName, config::Given};
+/// use modelmesh_stores::{open::open_given, registry::OpenContext};
+///
+/// let secrets = Given::Map(vec![("openai-key".into(), Given::Text("sk-123".into()))]);
+/// let given = [("secrets".into(), secrets), ("cache_ttl_ms".into(), Given::Integer(60_000))];
+/// let store = open_given("modelmesh.memory-secrets.v1", given, &OpenContext::default())?;
+/// assert_eq!(store.get_blocking(&SecretName::new("openai-key")?)?.expose(), "sk-123");
+/// # Ok::<(), modelmesh_secrets::Error>(())
+/// ```
+///
+/// Fails with `InvalidConfig` for an unknown connector, for settings that do not fit, or as the connector itself does.
+pub fn open_given(
+    id: &str,
+    given: impl IntoIterator<Item = (String, Given)>,
+    context: &OpenContext,
+) -> Result<BaseSecretStore> {
+    let spec = connector(id).ok_or_else(|| no_connector(id))?.spec;
+    let entry = StoreEntry::given(spec.id, spec, given)?;
+    let nothing = HashMap::new();
+    let settings = entry.settings(&Filler { variable: &|_| None, values: &nothing, base: Path::new("") })?;
+    let (clock, observer): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Observer::new());
+    let guarded = guarded(spec.id, &entry, &settings, context, &clock, &observer)
+        .map_err(|error| error.with_store(spec.id))?;
+    let store = BaseSecretStore::builder(Arc::new(guarded)).guarded().name(spec.id).policy(entry.policy);
+    Ok(store.observer(&observer).shared_clock(clock).build())
+}
+
+/// Opens the store of an entry with a connector, under its naming rule and behind its guard.
+fn guarded(
+    id: &str,
+    entry: &StoreEntry,
+    settings: &Settings,
+    context: &OpenContext,
+    clock: &Arc<dyn Clock>,
+    observer: &Observer,
+) -> Result<GuardedStore> {
+    let connector = connector(id).ok_or_else(|| no_connector(id))?;
+    let context = OpenContext { request_timeout: entry.policy.fetch_timeout, ..context.clone() };
+    let store = NamedStore::wrap((connector.open)(settings, &context)?, StoreEntry::naming(settings));
+    let (name, clock) = (Arc::clone(&entry.name), Arc::clone(clock));
+    Ok(GuardedStore::new(store, name, &entry.policy, clock, observer.clone()))
+}
+
+fn no_connector(id: &str) -> Error {
+    Error::new(ErrorKind::InvalidConfig, format!("this build has no connector '{}'", printable(id)))
 }
 
 #[async_trait]

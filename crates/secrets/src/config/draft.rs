@@ -30,6 +30,11 @@ enum Draft {
 }
 
 impl Drafts {
+    /// Settings in which nothing is to be filled in.
+    pub(super) fn of(settings: Settings) -> Self {
+        Drafts(settings.into_iter().map(|(key, value)| (key, Draft::Ready(value))).collect())
+    }
+
     /// Reads the value under a key of a table; problems go to the reader.
     pub(super) fn read(&mut self, reader: &mut Reader<'_>, setting: &Setting, node: NodeId) {
         if let Some(draft) = read_value(reader, setting, node) {
@@ -103,7 +108,7 @@ impl Drafts {
     }
 }
 
-fn wrong_kind(key: &str, wrong: &str) -> Error {
+pub(super) fn wrong_kind(key: &str, wrong: &str) -> Error {
     Error::new(ErrorKind::InvalidConfig, format!("'{key}' {wrong}"))
 }
 
@@ -196,7 +201,7 @@ impl SettingKind {
 
     /// Reads text as a value of this kind; the error completes "'key' …" and does not quote the text, which
     /// may have come from a store.
-    fn read_text(&self, text: &str) -> Result<SettingValue, String> {
+    pub(super) fn read_text(&self, text: &str) -> Result<SettingValue, String> {
         let wrong = || format!("takes {}", self.describe());
         Ok(match self {
             SettingKind::Text => SettingValue::Text(text.to_owned()),

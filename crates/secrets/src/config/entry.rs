@@ -36,7 +36,7 @@ pub struct StoreEntry {
     pub policy: ResolutionPolicy,
     /// Where it is configured; none for a built-in store.
     pub place: Option<Place>,
-    drafts: Drafts,
+    pub(super) drafts: Drafts,
 }
 
 /// What is behind a store's name.

@@ -7,6 +7,7 @@
 mod bootstrap;
 mod draft;
 mod entry;
+mod given;
 mod graph;
 mod problem;
 mod reader;
@@ -21,6 +22,7 @@ use std::{
 
 pub use bootstrap::Filler;
 pub use entry::{Backing, DEFAULT_STORE, ENV_STORE, StoreEntry};
+pub use given::Given;
 pub use problem::{Place, Problem, Report, Severity, Source};
 pub use schema::json_schema;
 pub use usage::{Part, Template, Usage};

@@ -5,10 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::{
-    BaseSecretStore, Error, ErrorKind, ResolutionPolicy, Resolve, SecretResolution as _, async_trait,
-    clock::ManualClock,
-};
+use crate::{BaseSecretStore, Error, ErrorKind, ResolutionPolicy, Resolve, async_trait, clock::ManualClock};
 
 /// The hook of a store whose callers are to fetch by themselves.
 struct Untouched;
