@@ -1,12 +1,16 @@
 //! Whom we trust.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use modelmesh_secrets::{Error, ErrorKind, Result};
 use rustls::{
-    ClientConfig, RootCertStore,
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
 };
 use rustls_platform_verifier::Verifier;
 
@@ -30,13 +34,64 @@ pub(super) fn configuration(
     let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().map_err(unusable)?;
-    let builder = match Verifier::new_with_extra_roots(authorities, provider) {
-        Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
-        Err(_) => builder.with_root_certificates(RootCertStore::empty()),
-    };
+    let trust = Trust { authorities, provider, verifier: OnceLock::new() };
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust));
     match own {
         Some(ClientCertificate { chain, key }) => builder.with_client_auth_cert(chain, key).map_err(unusable),
         None => Ok(builder.with_no_client_auth()),
+    }
+}
+
+/// The verifier of the platform, made when the first server shows a certificate: it reads every root of the system,
+/// which is most of what it takes to open a store, and a store behind plain HTTP on this machine never needs it.
+#[derive(Debug)]
+struct Trust {
+    authorities: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+    /// None on a system without any root.
+    verifier: OnceLock<Option<Verifier>>,
+}
+
+impl Trust {
+    fn verifier(&self) -> Result<&Verifier, rustls::Error> {
+        let make =
+            || Verifier::new_with_extra_roots(self.authorities.clone(), Arc::clone(&self.provider)).ok();
+        self.verifier.get_or_init(make).as_ref().ok_or_else(|| CertificateError::UnknownIssuer.into())
+    }
+}
+
+impl ServerCertVerifier for Trust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier()?.verify_tls12_signature(message, cert, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier()?.verify_tls13_signature(message, cert, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
