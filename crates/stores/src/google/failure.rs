@@ -123,7 +123,8 @@ pub(super) fn of(answer: &Answer, asked: Asked) -> Error {
         "UNIMPLEMENTED" => error(ErrorKind::Unsupported, "the service does not know this call")
             .with_help("check that 'endpoint' is that of Secret Manager"),
         // CANCELLED, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, UNKNOWN, DATA_LOSS, and what may be added.
-        _ => waiting(error(ErrorKind::Unavailable, "the service failed"), answer, &refusal),
+        _ => waiting(error(ErrorKind::Unavailable, "the service failed"), answer, &refusal)
+            .with_help("try again; https://status.cloud.google.com tells of outages"),
     }
 }
 

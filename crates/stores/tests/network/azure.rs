@@ -8,15 +8,7 @@ use std::{
 };
 
 use libtest_mimic::Trial;
-use modelmesh_secrets::{
-    ErrorKind, Result, SecretName, SecretStoreConnector, StoreSource, Version, config::Configuration,
-    document::Format,
-};
-use modelmesh_stores::{
-    environment::FixedEnvironment,
-    open::StoreSet,
-    registry::{OpenContext, catalogue},
-};
+use modelmesh_secrets::{ErrorKind, Version};
 use modelmesh_testkit::servers::{
     azure::{Application, AzureServer, Condition},
     python_program,
@@ -25,7 +17,10 @@ use serde_json::json;
 use tempfile::TempDir;
 use tracing::instrument::WithSubscriber as _;
 
-use crate::{backend, backends::azure::entry};
+use crate::{
+    asking::{Store, key, kind_of_get, name, open},
+    backends::azure::entry,
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     macro_rules! trials {
@@ -78,16 +73,16 @@ impl Fixture {
     }
 
     /// A store that logs in with the application's secret.
-    pub(crate) async fn store(&self) -> Arc<dyn SecretStoreConnector> {
+    pub(crate) async fn store(&self) -> Store {
         self.store_as(&self.application).await
     }
 
-    pub(crate) async fn store_as(&self, application: &Application) -> Arc<dyn SecretStoreConnector> {
+    pub(crate) async fn store_as(&self, application: &Application) -> Store {
         let entry = entry(&self.server, &self.server.address(), &self.vault, application);
         open(&entry, &self.trust(), &[]).await.unwrap()
     }
 
-    async fn store_with(&self, more: &str) -> Arc<dyn SecretStoreConnector> {
+    async fn store_with(&self, more: &str) -> Store {
         let entry = entry(&self.server, &self.server.address(), &self.vault, &self.application);
         open(&entry, &format!("{}, {more}", self.trust()), &[]).await.unwrap()
     }
@@ -130,32 +125,6 @@ impl io::Write for Log {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-pub(crate) async fn open(
-    entry: &str,
-    more: &str,
-    variables: &[(&str, &str)],
-) -> Result<Arc<dyn SecretStoreConnector>> {
-    let text = backend::configuration(entry, more);
-    let parsed = Configuration::parse("modelmesh.yaml", ".".into(), &text, Format::Yaml, &catalogue());
-    let parsed = parsed.unwrap_or_else(|report| panic!("{report}"));
-    let environment = Arc::new(FixedEnvironment::new(variables.iter().copied()));
-    let context = OpenContext { environment, ..OpenContext::default() };
-    let stores = StoreSet::new(Arc::new(parsed), context).unwrap_or_else(|report| panic!("{report}"));
-    stores.without_cache().store("s").await
-}
-
-pub(crate) fn name(text: &str) -> SecretName {
-    SecretName::new(text).unwrap()
-}
-
-pub(crate) fn key() -> SecretName {
-    name("openai-key")
-}
-
-pub(crate) async fn kind_of_get(store: &Arc<dyn SecretStoreConnector>) -> ErrorKind {
-    store.get(&key()).await.unwrap_err().kind()
 }
 
 async fn microsofts_own_client_proves_the_server() {

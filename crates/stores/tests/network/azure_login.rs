@@ -1,15 +1,18 @@
 //! Logins of Azure Key Vault, and the challenges by which a vault asks for them.
 
-use std::{fs, sync::Arc};
+use std::fs;
 
 use libtest_mimic::Trial;
-use modelmesh_secrets::{ErrorKind, SecretStoreConnector};
+use modelmesh_secrets::ErrorKind;
 use modelmesh_testkit::{
     canary::{Canary, CanarySet},
     servers::{azure::Condition, free_port},
 };
 
-use crate::azure::{Fixture, Log, key, kind_of_get, open};
+use crate::{
+    asking::{Store, key, kind_of_get, name, open},
+    azure::{Fixture, Log},
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     macro_rules! trials {
@@ -49,7 +52,7 @@ impl Fixture {
         )
     }
 
-    async fn by(&self, more: &str, variables: &[(&str, &str)]) -> Arc<dyn SecretStoreConnector> {
+    async fn by(&self, more: &str, variables: &[(&str, &str)]) -> Store {
         open(&self.bare_entry(), more, variables).await.unwrap()
     }
 
@@ -383,7 +386,7 @@ async fn neither_tokens_nor_values_are_logged() {
         management.list().await.unwrap();
         management.delete(&key()).await.unwrap();
         management.set(&key(), &value.value()).await.unwrap();
-        store.get(&crate::azure::name("absent")).await.unwrap_err();
+        store.get(&name("absent")).await.unwrap_err();
         fixture.server.refuse_login(&refused);
         fixture.store_as(&refused).await.get(&key()).await.unwrap_err();
         fixture.server.set_condition(&fixture.vault, Condition::Refusing);

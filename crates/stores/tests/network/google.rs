@@ -5,15 +5,7 @@ mod login;
 use std::{fs, path::PathBuf, process::Command, sync::Arc};
 
 use libtest_mimic::Trial;
-use modelmesh_secrets::{
-    ErrorKind, Result, SecretName, SecretStoreConnector, StoreSource, Version, config::Configuration,
-    document::Format,
-};
-use modelmesh_stores::{
-    environment::FixedEnvironment,
-    open::StoreSet,
-    registry::{OpenContext, catalogue},
-};
+use modelmesh_secrets::{ErrorKind, Version};
 use modelmesh_testkit::servers::{
     google::{Condition, GoogleServer, VersionState},
     python_program,
@@ -21,7 +13,10 @@ use modelmesh_testkit::servers::{
 };
 use tempfile::TempDir;
 
-use crate::{backend, backends::google::entry};
+use crate::{
+    asking::{Store, key, kind_of_get, name, open},
+    backends::google::entry,
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     macro_rules! trials {
@@ -69,7 +64,7 @@ impl Fixture {
     }
 
     /// A store that logs in as a person.
-    async fn store(&self, more: &str) -> Arc<dyn SecretStoreConnector> {
+    async fn store(&self, more: &str) -> Store {
         let file = self.file("user.json", &self.server.user().file);
         let entry = entry(&self.server.address(), &self.project, &file);
         open(&entry, more, &[]).await.unwrap()
@@ -83,28 +78,6 @@ impl Fixture {
     fn requests(&self) -> Vec<String> {
         self.server.requests_of(&self.project)
     }
-}
-
-async fn open(entry: &str, more: &str, variables: &[(&str, &str)]) -> Result<Arc<dyn SecretStoreConnector>> {
-    let text = backend::configuration(entry, more);
-    let parsed = Configuration::parse("modelmesh.yaml", ".".into(), &text, Format::Yaml, &catalogue());
-    let parsed = parsed.unwrap_or_else(|report| panic!("{report}"));
-    let environment = Arc::new(FixedEnvironment::new(variables.iter().copied()));
-    let context = OpenContext { environment, ..OpenContext::default() };
-    let stores = StoreSet::new(Arc::new(parsed), context).unwrap_or_else(|report| panic!("{report}"));
-    stores.without_cache().store("s").await
-}
-
-fn name(text: &str) -> SecretName {
-    SecretName::new(text).unwrap()
-}
-
-fn key() -> SecretName {
-    name("openai-key")
-}
-
-async fn kind_of_get(store: &Arc<dyn SecretStoreConnector>) -> ErrorKind {
-    store.get(&key()).await.unwrap_err().kind()
 }
 
 /// A new RSA key, in PEM.
@@ -263,7 +236,7 @@ async fn a_known_secret_is_written_in_one_call() {
 }
 
 /// A store without a login, at somebody who answers everything with success and this text.
-async fn at_stranger(text: impl Fn(usize) -> String + Send + 'static) -> Arc<dyn SecretStoreConnector> {
+async fn at_stranger(text: impl Fn(usize) -> String + Send + 'static) -> Store {
     let stranger = Stranger::saying(text);
     let entry = format!("store: google.secret-manager.v1, endpoint: '{}'", stranger.address());
     open(&entry, "auth: anonymous, project: acme", &[]).await.unwrap()

@@ -2,6 +2,7 @@
 //!
 //! - [`backend`]: what the tests that are the same for all stores need of one; `backends/` has one file for each.
 //! - The tests that are the same for all: [`conformance`], [`faults`], [`leaks`], [`names`] and [`writers`].
+//! - [`asking`]: how the others open a store and ask it.
 //! - [`stage`]: a backend behind a proxy that injects faults. [`child`]: other processes.
 //! - The tests of what is peculiar to a store have a file each.
 //!
@@ -11,6 +12,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "files of tests, in folders of their own")]
 
+mod asking;
 mod aws;
 mod azure;
 mod azure_login;

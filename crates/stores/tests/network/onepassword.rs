@@ -5,7 +5,7 @@ mod fields;
 use std::{path::Path, process::Stdio, sync::Arc};
 
 use libtest_mimic::Trial;
-use modelmesh_secrets::{ErrorKind, Result, SecretName, SecretStoreConnector, SecretValue};
+use modelmesh_secrets::{ErrorKind, SecretName};
 use modelmesh_testkit::{
     canary::Canary,
     servers::{onepassword::Right, python_program, stranger::Stranger},
@@ -13,7 +13,10 @@ use modelmesh_testkit::{
 use serde_json::{Value, json};
 use tokio::{process::Command, task::JoinSet};
 
-use crate::backends::onepassword::OnePassword;
+use crate::{
+    asking::{Store, get, kind, name, set},
+    backends::onepassword::OnePassword,
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let backend = Arc::new(OnePassword::new());
@@ -51,27 +54,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     ];
     trials.extend(fields::trials(&backend));
     trials
-}
-
-type Store = Arc<dyn SecretStoreConnector>;
-
-fn name(text: &str) -> SecretName {
-    SecretName::new(text).unwrap()
-}
-
-async fn get(store: &Store, title: &str) -> Result<String> {
-    Ok(store.get(&name(title)).await?.expose().to_owned())
-}
-
-async fn set(store: &Store, title: &str, value: &str) -> Result<()> {
-    store.management().unwrap().set(&name(title), &SecretValue::new(value)).await
-}
-
-async fn kind(result: impl Future<Output = Result<impl Sized>>) -> ErrorKind {
-    match result.await {
-        Ok(_) => panic!("it succeeded"),
-        Err(error) => error.kind(),
-    }
 }
 
 fn names(listed: &[SecretName]) -> Vec<&str> {

@@ -9,13 +9,13 @@ mod scripted;
 mod servers;
 mod writers;
 
-use std::sync::Arc;
-
 use libtest_mimic::Trial;
-use modelmesh_secrets::{Error, ErrorKind, Result, SecretName, SecretStoreConnector, SecretValue};
 use serde_json::{Value, json};
 
-use crate::backends::vault::{Shared, Vault};
+use crate::{
+    asking::{Store, delete, error, get, kind, name, set},
+    backends::vault::{Shared, Vault},
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let shared = Shared::default();
@@ -42,38 +42,9 @@ macro_rules! of_shared {
 }
 use of_shared;
 
-type Store = Arc<dyn SecretStoreConnector>;
-
-fn name(text: &str) -> SecretName {
-    SecretName::new(text).unwrap()
-}
-
-async fn get(store: &Store, path: &str) -> Result<String> {
-    Ok(store.get(&name(path)).await?.expose().to_owned())
-}
-
-async fn set(store: &Store, path: &str, value: &str) -> Result<()> {
-    store.management().unwrap().set(&name(path), &SecretValue::new(value)).await
-}
-
-async fn delete(store: &Store, path: &str) -> Result<()> {
-    store.management().unwrap().delete(&name(path)).await
-}
-
 async fn list(store: &Store) -> Vec<String> {
     let names = store.management().unwrap().list().await.unwrap_or_else(|error| panic!("{error:?}"));
     names.iter().map(|name| name.as_str().to_owned()).collect()
-}
-
-/// The error of a call that fails. It says what to do, except that there is nothing to do about a missing name.
-async fn error(call: impl Future<Output = Result<impl Sized>>) -> Error {
-    let Err(error) = call.await else { panic!("it succeeded") };
-    assert!(error.help().is_some() || error.kind() == ErrorKind::NotFound, "{error:?}");
-    error
-}
-
-async fn kind(call: impl Future<Output = Result<impl Sized>>) -> ErrorKind {
-    error(call).await.kind()
 }
 
 /// Writes a document into a mount of version 2, as its administrator.

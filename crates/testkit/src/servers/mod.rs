@@ -11,6 +11,7 @@ pub mod kubernetes;
 pub mod onepassword;
 mod process;
 pub mod proxy;
+mod serving;
 pub mod stranger;
 pub mod vault;
 

@@ -8,18 +8,11 @@ mod secrets;
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use modelmesh_secrets::{
-    ErrorKind, Result, SecretName, SecretStoreConnector, StoreSource as _, config::Configuration,
-    document::Format,
-};
-use modelmesh_stores::{
-    environment::FixedEnvironment,
-    open::StoreSet,
-    registry::{OpenContext, catalogue},
-};
+use modelmesh_secrets::StoreSource as _;
 use modelmesh_testkit::servers::aws::AwsServer;
 
 use crate::{
+    asking::{Store, key, kind_of_get, name, open},
     backend,
     backends::aws::{Aws, entry},
 };
@@ -81,8 +74,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-type Store = Arc<dyn SecretStoreConnector>;
-
 /// A region of a test's own.
 struct Fixture<'f> {
     backend: &'f Aws,
@@ -122,27 +113,4 @@ impl<'f> Fixture<'f> {
             self.call("CreateSecret", serde_json::json!({ "Name": name, "SecretString": value })).await;
         made["ARN"].as_str().unwrap().to_owned()
     }
-}
-
-/// A store of an entry, with the variables of `pairs` and no others.
-async fn open(entry: &str, more: &str, variables: &[(&str, &str)]) -> Result<Store> {
-    let text = backend::configuration(entry, more);
-    let parsed = Configuration::parse("modelmesh.yaml", ".".into(), &text, Format::Yaml, &catalogue());
-    let parsed = parsed.unwrap_or_else(|report| panic!("{report}"));
-    let environment = Arc::new(FixedEnvironment::new(variables.iter().copied()));
-    let context = OpenContext { environment, ..OpenContext::default() };
-    let stores = StoreSet::new(Arc::new(parsed), context).unwrap_or_else(|report| panic!("{report}"));
-    stores.without_cache().store("s").await
-}
-
-fn name(text: &str) -> SecretName {
-    SecretName::new(text).unwrap()
-}
-
-fn key() -> SecretName {
-    name("openai-key")
-}
-
-async fn kind_of_get(store: &Store) -> ErrorKind {
-    store.get(&key()).await.unwrap_err().kind()
 }

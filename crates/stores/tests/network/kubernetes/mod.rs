@@ -19,19 +19,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use libtest_mimic::Trial;
-use modelmesh_secrets::{
-    ErrorKind, Result, SecretName, SecretStoreConnector, StoreSource, config::Configuration, document::Format,
-};
-use modelmesh_stores::{
-    environment::FixedEnvironment,
-    open::StoreSet,
-    registry::{OpenContext, catalogue},
-};
+use modelmesh_secrets::{Result, SecretName};
 use modelmesh_testkit::servers::kubernetes::{KubernetesServer, Subject};
 use serde_json::{Value, json};
 
 use crate::{
-    backend,
+    asking::{Store, key, kind_of_get, name, open},
     backends::kubernetes::{Cluster, entry},
 };
 
@@ -68,13 +61,13 @@ impl Fixture {
     }
 
     /// A store of the writer.
-    async fn store(&self, more: &str) -> Arc<dyn SecretStoreConnector> {
+    async fn store(&self, more: &str) -> Store {
         let file = self.kubeconfig("writer", &json!({ "token": self.cluster.writer() })).await;
         open(&entry(&file, &self.namespace), more, &[]).await.unwrap()
     }
 
     /// A store of a service account that may do `verbs`.
-    async fn store_that_may(&self, verbs: &[&str]) -> Arc<dyn SecretStoreConnector> {
+    async fn store_that_may(&self, verbs: &[&str]) -> Store {
         let server = self.server().await;
         server.create_service_account(&self.namespace, "someone").await;
         // A role must have a verb.
@@ -103,32 +96,10 @@ fn data(keys: &[(&str, &str)]) -> Value {
     keys.iter().map(|(key, value)| ((*key).to_owned(), json!(BASE64_STANDARD.encode(value)))).collect()
 }
 
-async fn open(entry: &str, more: &str, variables: &[(&str, &str)]) -> Result<Arc<dyn SecretStoreConnector>> {
-    let text = backend::configuration(entry, more);
-    let parsed = Configuration::parse("modelmesh.yaml", ".".into(), &text, Format::Yaml, &catalogue());
-    let parsed = parsed.unwrap_or_else(|report| panic!("{report}"));
-    let environment = Arc::new(FixedEnvironment::new(variables.iter().copied()));
-    let context = OpenContext { environment, ..OpenContext::default() };
-    let stores = StoreSet::new(Arc::new(parsed), context).unwrap_or_else(|report| panic!("{report}"));
-    stores.without_cache().store("s").await
-}
-
-fn name(text: &str) -> SecretName {
-    SecretName::new(text).unwrap()
-}
-
-fn key() -> SecretName {
-    name("openai-key")
-}
-
-async fn set(store: &Arc<dyn SecretStoreConnector>, name: &SecretName, value: &str) -> Result<()> {
+async fn set(store: &Store, name: &SecretName, value: &str) -> Result<()> {
     store.management().unwrap().set(name, &value.into()).await
 }
 
-async fn held(store: &Arc<dyn SecretStoreConnector>, name: &SecretName) -> String {
+async fn held(store: &Store, name: &SecretName) -> String {
     store.get(name).await.unwrap().expose().to_owned()
-}
-
-async fn kind_of_get(store: &Arc<dyn SecretStoreConnector>) -> ErrorKind {
-    store.get(&key()).await.unwrap_err().kind()
 }

@@ -2,18 +2,17 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
-    net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper::{body::Incoming, client, server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, client};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, sync::oneshot};
+use tokio::net::TcpStream;
 
 use super::Canned;
 
@@ -77,35 +76,12 @@ struct Asked {
     call: Call,
 }
 
-/// Serves until `stopped`.
-pub(super) fn serve(listener: TcpListener, front: &Arc<Front>, stopped: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        listener.set_nonblocking(true).expect("a socket of ours");
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a socket of ours");
-        let accept = async {
-            while let Ok((stream, _)) = listener.accept().await {
-                let front = Arc::clone(front);
-                let service = service_fn(move |request| {
-                    let front = Arc::clone(&front);
-                    async move { Ok::<_, Infallible>(front.answer(request).await) }
-                });
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        };
-        tokio::select! {
-            () = accept => {}
-            _ = stopped => {}
-        }
-    });
-}
-
 impl Front {
     pub(super) fn new(upstream: SocketAddr) -> Self {
         Front { upstream, state: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         if head.uri.path() == CONTAINER {

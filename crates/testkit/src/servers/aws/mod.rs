@@ -21,28 +21,28 @@ use std::{
         Arc, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::JoinHandle,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 
 use self::front::{Front, State};
 pub use self::{
     canned::Canned,
     front::{CONTAINER_TOKEN, Call},
 };
-use super::{ServerProcess, free_port, python_program};
+use super::{
+    ServerProcess, free_port, python_program,
+    serving::{Port, Serving},
+};
 
 /// moto behind its front: it listens on loopback, and ends when dropped.
 pub struct AwsServer {
     front: Arc<Front>,
     address: SocketAddr,
     regions: AtomicUsize,
-    /// Dropped to stop the front.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Dropped before moto, which it asks.
+    _serving: Serving,
     moto: ServerProcess,
     _folder: TempDir,
 }
@@ -58,15 +58,16 @@ impl AwsServer {
         let mut moto = ServerProcess::spawn(command, folder.path());
         moto.wait_until(|| TcpStream::connect(upstream).is_ok());
 
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port of loopback");
-        let address = listener.local_addr().expect("it is bound");
+        let port = Port::bind();
+        let address = port.address;
         let front = Arc::new(Front::new(upstream));
-        let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&front);
-        // A thread and a runtime of its own: the tests that share the server have runtimes that end before it.
-        let thread = std::thread::spawn(move || front::serve(listener, &served, stopped));
+        let serving = port.serve(None, move |request| {
+            let front = Arc::clone(&served);
+            async move { front.answer(request).await }
+        });
         let regions = AtomicUsize::new(1);
-        AwsServer { front, address, regions, stop: Some(stop), thread: Some(thread), moto, _folder: folder }
+        AwsServer { front, address, regions, _serving: serving, moto, _folder: folder }
     }
 
     /// `http://127.0.0.1:PORT`, for `endpoint` and for the variables that name other services: STS and the metadata of
@@ -124,14 +125,5 @@ impl fmt::Debug for AwsServer {
             .field("address", &self.address)
             .field("moto", &self.moto)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for AwsServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }

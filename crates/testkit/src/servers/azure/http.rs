@@ -2,19 +2,14 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
-    net::TcpListener,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt as _, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use serde_json::Value;
-use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
 
 use super::{
     State,
@@ -47,40 +42,8 @@ impl Asked {
     }
 }
 
-/// Serves until `stopped`.
-pub(super) fn serve(
-    listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
-    state: &Arc<Mutex<State>>,
-    stopped: oneshot::Receiver<()>,
-) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        listener.set_nonblocking(true).expect("a socket of ours");
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a socket of ours");
-        let acceptor = TlsAcceptor::from(tls);
-        let accept = async {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (state, acceptor) = (Arc::clone(state), acceptor.clone());
-                tokio::spawn(async move {
-                    // A client that does not trust this server hangs up here.
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(move |request| answer(Arc::clone(&state), request));
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        };
-        tokio::select! {
-            () = accept => {}
-            _ = stopped => {}
-        }
-    });
-}
-
-async fn answer(
-    state: Arc<Mutex<State>>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+/// Answers a request.
+pub(super) async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let asked = Asked {
@@ -96,13 +59,13 @@ async fn answer(
     };
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     let is_tokens = asked.path.ends_with("/oauth2/v2.0/token");
-    Ok(response(if asked.path.starts_with("/metadata/identity/") || asked.path == "/msi/token" {
+    response(if asked.path.starts_with("/metadata/identity/") || asked.path == "/msi/token" {
         state.logins.managed_identity(&asked)
     } else if is_tokens || asked.path.ends_with("/.well-known/openid-configuration") {
         state.logins.entra(&asked)
     } else {
         state.vault(&asked)
-    }))
+    })
 }
 
 fn response(outcome: Outcome) -> Response<Full<Bytes>> {

@@ -22,9 +22,8 @@ mod vault;
 use std::{
     collections::HashSet,
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
 };
 
 use rustls::{
@@ -32,7 +31,6 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 use serde_json::json;
-use tokio::sync::oneshot;
 
 use self::{
     http::Asked,
@@ -41,6 +39,7 @@ use self::{
     vault::Vaults,
 };
 pub use self::{login::Application, vault::Condition};
+use super::serving::{Port, Serving};
 
 /// The server: it listens on loopback, and ends when dropped.
 pub struct AzureServer {
@@ -48,9 +47,7 @@ pub struct AzureServer {
     certificate: String,
     tenant: String,
     state: Arc<Mutex<State>>,
-    /// Dropped to stop the server.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _serving: Serving,
 }
 
 /// What the server holds.
@@ -84,8 +81,8 @@ impl State {
 impl AzureServer {
     /// Starts a server with one directory, and without applications.
     pub fn start() -> Self {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port of loopback");
-        let address = listener.local_addr().expect("it is bound");
+        let port = Port::bind();
+        let address = port.address;
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]);
         let made = made.expect("a certificate");
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
@@ -99,12 +96,9 @@ impl AzureServer {
         let mut state = State { tenant: tenant.clone(), ..State::default() };
         state.logins.address = format!("https://{address}");
         let state = Arc::new(Mutex::new(state));
-        let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&state);
-        // A thread and a runtime of its own: the tests that share the server have runtimes that end before it.
-        let thread = std::thread::spawn(move || http::serve(listener, Arc::new(tls), &served, stopped));
-        let certificate = made.cert.pem();
-        AzureServer { address, certificate, tenant, state, stop: Some(stop), thread: Some(thread) }
+        let serving = port.serve(Some(tls), move |request| http::answer(Arc::clone(&served), request));
+        AzureServer { address, certificate: made.cert.pem(), tenant, state, _serving: serving }
     }
 
     /// `https://127.0.0.1:PORT`: a vault, the authority that gives tokens, and the managed identities of a machine.
@@ -226,15 +220,6 @@ impl AzureServer {
 impl fmt::Debug for AzureServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AzureServer").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
-impl Drop for AzureServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

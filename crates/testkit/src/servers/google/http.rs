@@ -2,18 +2,14 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
-    net::TcpListener,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt as _, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 use super::{
     State,
@@ -49,30 +45,8 @@ impl Asked {
     }
 }
 
-/// Serves until `stopped`.
-pub(super) fn serve(listener: TcpListener, state: &Arc<Mutex<State>>, stopped: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        listener.set_nonblocking(true).expect("a socket of ours");
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a socket of ours");
-        let accept = async {
-            while let Ok((stream, _)) = listener.accept().await {
-                let state = Arc::clone(state);
-                let service = service_fn(move |request| answer(Arc::clone(&state), request));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        };
-        tokio::select! {
-            () = accept => {}
-            _ = stopped => {}
-        }
-    });
-}
-
-async fn answer(
-    state: Arc<Mutex<State>>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+/// Answers a request.
+pub(super) async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let asked = Asked {
@@ -85,7 +59,7 @@ async fn answer(
         body: body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default(),
     };
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(if let Some(key) = asked.path.strip_prefix("/computeMetadata/v1/") {
+    if let Some(key) = asked.path.strip_prefix("/computeMetadata/v1/") {
         state.logins.metadata(&asked, key)
     } else if asked.path == "/token" {
         json_response(state.logins.give(&asked))
@@ -93,7 +67,7 @@ async fn answer(
         json_response(state.logins.impersonate(&asked, account))
     } else {
         json_response(state.api(&asked))
-    })
+    }
 }
 
 impl State {

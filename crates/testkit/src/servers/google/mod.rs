@@ -19,24 +19,20 @@ mod secret;
 
 use std::{
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
 };
-
-use tokio::sync::oneshot;
 
 use self::{login::Logins, project::Projects};
 pub use self::{login::UserLogin, project::Condition, secret::VersionState};
+use super::serving::{Port, Serving};
 
 /// The server: it listens on loopback, and ends when dropped.
 pub struct GoogleServer {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
-    /// Dropped to stop the server.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _serving: Serving,
 }
 
 /// What the server holds.
@@ -49,15 +45,13 @@ struct State {
 impl GoogleServer {
     /// Starts a server without projects.
     pub fn start() -> Self {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port of loopback");
-        let address = listener.local_addr().expect("it is bound");
-        let (stop, stopped) = oneshot::channel();
+        let port = Port::bind();
+        let address = port.address;
         let state = Arc::new(Mutex::new(State::default()));
         state.lock().expect("it is new").logins.token_uri = format!("http://{address}/token");
         let served = Arc::clone(&state);
-        // A thread and a runtime of its own: the tests that share the server have runtimes that end before it.
-        let thread = std::thread::spawn(move || http::serve(listener, &served, stopped));
-        GoogleServer { address, state, stop: Some(stop), thread: Some(thread) }
+        let serving = port.serve(None, move |request| http::answer(Arc::clone(&served), request));
+        GoogleServer { address, state, _serving: serving }
     }
 
     /// `http://127.0.0.1:PORT`, for `endpoint`.
@@ -169,14 +163,5 @@ impl GoogleServer {
 impl fmt::Debug for GoogleServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GoogleServer").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
-impl Drop for GoogleServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }

@@ -12,20 +12,18 @@ mod patch;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    convert::Infallible,
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::{self, JoinHandle},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::oneshot};
+
+use super::serving::{Port, Serving};
 
 /// The longest request, in bytes; a longer one is answered 413.
 const MAX_REQUEST: usize = 2 << 20;
@@ -43,8 +41,7 @@ pub enum Right {
 pub struct ConnectServer {
     address: SocketAddr,
     held: Arc<Mutex<Held>>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _serving: Serving,
 }
 
 /// What the server holds.
@@ -67,21 +64,11 @@ impl ConnectServer {
     /// Starts a server on a free port of loopback, in a thread of its own.
     pub fn start() -> Self {
         let held = Arc::<Mutex<Held>>::default();
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port of loopback");
-        listener.set_nonblocking(true).expect("a socket of ours");
-        let address = listener.local_addr().expect("it is bound");
-        let (stop, stopped) = oneshot::channel();
+        let port = Port::bind();
+        let address = port.address;
         let shared = Arc::clone(&held);
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(async {
-                tokio::select! {
-                    () = serve(listener, shared) => {}
-                    _ = stopped => {}
-                }
-            });
-        });
-        ConnectServer { address, held, stop: Some(stop), thread: Some(thread) }
+        let serving = port.serve(None, move |request| answer(request, Arc::clone(&shared)));
+        ConnectServer { address, held, _serving: serving }
     }
 
     /// Where it listens, as a URL.
@@ -148,31 +135,7 @@ impl fmt::Debug for ConnectServer {
     }
 }
 
-impl Drop for ConnectServer {
-    fn drop(&mut self) {
-        self.stop.take();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-async fn serve(listener: std::net::TcpListener, held: Arc<Mutex<Held>>) {
-    let listener = TcpListener::from_std(listener).expect("a socket of ours");
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let held = Arc::clone(&held);
-        let service = service_fn(move |request| answer(request, Arc::clone(&held)));
-        tokio::spawn(
-            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-        );
-    }
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    held: Arc<Mutex<Held>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, held: Arc<Mutex<Held>>) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     let answer = match Limited::new(body, MAX_REQUEST).collect().await {
         Ok(body) => {
@@ -190,7 +153,7 @@ async fn answer(
         .status(answer.status)
         .header("Content-Type", kind)
         .header("1Password-Connect-Version", "1.8.1");
-    Ok(response.body(Full::new(body)).expect("a status and headers of ours"))
+    response.body(Full::new(body)).expect("a status and headers of ours")
 }
 
 /// 26 lower-case letters and digits, as 1Password makes them.
