@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
+use crate::config::Given;
+
 /// One key of a store's entry under `secrets:`.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -102,6 +104,9 @@ pub struct ConnectorSpec {
     pub credential_variables: &'static [&'static str],
     /// Its settings, beyond those that it shares: [`all_settings`](ConnectorSpec::all_settings) has both.
     pub settings: &'static [Setting],
+    /// Whether it is one of the program around this library, which alone knows its settings: whatever stands in its
+    /// entry is kept as [`Settings::free_form`], and no naming rule applies to it.
+    pub free_form: bool,
 }
 
 /// The [`batch`](ConnectorSpec::batch) of a store that is read as a whole, such as a file.
@@ -120,7 +125,15 @@ impl ConnectorSpec {
             network: false,
             credential_variables: &[],
             settings: &[],
+            free_form: false,
         }
+    }
+
+    /// A connector of the program around this library, whose settings are known to that program alone.
+    pub const fn of_host(id: &'static str, summary: &'static str) -> Self {
+        let mut spec = ConnectorSpec::new(id, summary);
+        spec.free_form = true;
+        spec
     }
 
     /// It can be written.
@@ -166,10 +179,11 @@ impl ConnectorSpec {
     }
 
     /// Every setting of a store of this kind: its own, [`NETWORK_SETTINGS`] where they apply, and
-    /// [`COMMON_SETTINGS`].
+    /// [`COMMON_SETTINGS`]. Of a [free-form](ConnectorSpec::free_form) one there are none.
     pub fn all_settings(&self) -> impl Iterator<Item = &'static Setting> + Clone + use<> {
         let network = if self.network { NETWORK_SETTINGS } else { &[] };
-        self.settings.iter().chain(network).chain(COMMON_SETTINGS)
+        let common = if self.free_form { &[] } else { COMMON_SETTINGS };
+        self.settings.iter().chain(network).chain(common)
     }
 }
 
@@ -237,7 +251,10 @@ pub const SECTION_SETTINGS: &[Setting] = &[Setting::new(
 ///
 /// Every getter is asked with the key of the table, never with an alias.
 #[derive(Clone, Debug, Default)]
-pub struct Settings(BTreeMap<&'static str, SettingValue>);
+pub struct Settings {
+    known: BTreeMap<&'static str, SettingValue>,
+    free: Vec<(String, Given)>,
+}
 
 /// The value of one setting.
 #[derive(Clone, Debug)]
@@ -265,12 +282,13 @@ pub enum SettingValue {
     Group(Settings),
 }
 
+/// The settings that a table describes.
 impl IntoIterator for Settings {
     type Item = (&'static str, SettingValue);
     type IntoIter = std::collections::btree_map::IntoIter<&'static str, SettingValue>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.known.into_iter()
     }
 }
 
@@ -279,7 +297,7 @@ macro_rules! getters {
         $($(#[$doc])*
         pub fn $name(&self, key: &str) -> Option<$shown> {
             let view: fn(&$held) -> $shown = $view;
-            match self.0.get(key)? {
+            match self.known.get(key)? {
                 SettingValue::$variant(value) => Some(view(value)),
                 _ => None,
             }
@@ -290,30 +308,40 @@ macro_rules! getters {
 impl Settings {
     /// Puts a value under a key of the table. Code that opens a store without a file uses this.
     pub fn with(mut self, key: &'static str, value: SettingValue) -> Self {
-        self.0.insert(key, value);
+        self.known.insert(key, value);
         self
     }
 
     /// As [`with`](Settings::with), in place.
     pub fn insert(&mut self, key: &'static str, value: SettingValue) {
-        self.0.insert(key, value);
+        self.known.insert(key, value);
+    }
+
+    /// Puts a value under a key of a connector that no table describes.
+    pub fn insert_free(&mut self, key: String, value: Given) {
+        self.free.push((key, value));
+    }
+
+    /// What stands in the entry of a [free-form](ConnectorSpec::free_form) connector, in the order of the file.
+    pub fn free_form(&self) -> &[(String, Given)] {
+        &self.free
     }
 
     /// Takes over what `other` sets, where this does not set it already.
     pub fn fill_from(&mut self, other: &Settings) {
-        for (key, value) in &other.0 {
-            self.0.entry(key).or_insert_with(|| value.clone());
+        for (key, value) in &other.known {
+            self.known.entry(key).or_insert_with(|| value.clone());
         }
     }
 
     /// Whether there is a value under `key`.
     pub fn has(&self, key: &str) -> bool {
-        self.0.contains_key(key)
+        self.known.contains_key(key)
     }
 
     /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.known.is_empty() && self.free.is_empty()
     }
 
     getters! {

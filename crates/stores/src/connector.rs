@@ -2,8 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use modelmesh_secrets::{
     ResolutionPolicy, Result, SecretStoreConnector, SecretString,
+    config::Given,
     setting::{ConnectorSpec, Settings},
 };
 
@@ -30,13 +32,15 @@ pub struct OpenContext {
     ///
     /// [`StoreSet`]: crate::open::StoreSet
     pub request_timeout: Duration,
+    /// Connectors that the program has itself, beyond those of the registry; none where it has none.
+    pub host: Option<Arc<dyn HostConnectors>>,
 }
 
 impl Default for OpenContext {
     /// The environment of this process, nobody to ask, and the default `fetch_timeout`.
     fn default() -> Self {
         let request_timeout = ResolutionPolicy::default().fetch_timeout;
-        OpenContext { environment: Arc::new(ProcessEnvironment), prompt: None, request_timeout }
+        OpenContext { environment: Arc::new(ProcessEnvironment), prompt: None, request_timeout, host: None }
     }
 }
 
@@ -47,6 +51,19 @@ impl fmt::Debug for OpenContext {
             .field("request_timeout", &self.request_timeout)
             .finish_non_exhaustive()
     }
+}
+
+/// Connectors of the program around this library, such as classes of another language.
+///
+/// The configuration knows them by their specifications, which are made with [`ConnectorSpec::of_host`] and are put
+/// before those of the registry. A [`StoreSet`](crate::open::StoreSet) then opens their stores here.
+#[async_trait]
+pub trait HostConnectors: Send + Sync {
+    /// Opens a store of the connector `id`, from what its entry in the file holds, with everything filled in.
+    ///
+    /// Called at most once for a store that opens. The store is asked through a guard and an engine, so it needs no
+    /// cache of its own.
+    async fn open(&self, id: &str, settings: &[(String, Given)]) -> Result<Arc<dyn SecretStoreConnector>>;
 }
 
 /// Asks a person for a passphrase.

@@ -5,6 +5,7 @@ use std::{
     fmt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use modelmesh_secrets::{
     observe::Observer,
     printable,
     reference::Reference,
-    setting::Settings,
+    setting::{ConnectorSpec, Settings},
 };
 use tokio::sync::OnceCell;
 
@@ -179,7 +180,8 @@ impl StoreSet {
         match &entry.backing {
             Backing::Connector(spec) => {
                 let settings = self.settings(entry).await?;
-                let guarded = guarded(spec.id, entry, &settings, &self.context, &self.clock, &self.observer)?;
+                let store = self.connector(spec, &settings, entry.policy.fetch_timeout).await?;
+                let guarded = guarded(store, entry, &settings, &self.clock, &self.observer);
                 // A network does not type passphrases.
                 let is_limited = self.is_cached || spec.network;
                 Ok(Arc::new(if is_limited { guarded } else { guarded.without_time_limit() }))
@@ -194,6 +196,18 @@ impl StoreSet {
                 Ok(Arc::new(ChainStore::new(stores)))
             }
             _ => Err(Error::new(ErrorKind::InvalidConfig, "the entry of this store is wrong")),
+        }
+    }
+
+    async fn connector(
+        &self,
+        spec: &ConnectorSpec,
+        settings: &Settings,
+        request_timeout: Duration,
+    ) -> Result<Arc<dyn SecretStoreConnector>> {
+        match &self.context.host {
+            Some(host) if spec.free_form => host.open(spec.id, settings.free_form()).await,
+            _ => open_connector(spec.id, settings, &self.context, request_timeout),
         }
     }
 
@@ -238,26 +252,35 @@ pub fn open_given(
     let nothing = HashMap::new();
     let settings = entry.settings(&Filler { variable: &|_| None, values: &nothing, base: Path::new("") })?;
     let (clock, observer): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Observer::new());
-    let guarded = guarded(spec.id, &entry, &settings, context, &clock, &observer)
+    let store = open_connector(spec.id, &settings, context, entry.policy.fetch_timeout)
         .map_err(|error| error.with_store(spec.id))?;
+    let guarded = guarded(store, &entry, &settings, &clock, &observer);
     let store = BaseSecretStore::builder(Arc::new(guarded)).guarded().name(spec.id).policy(entry.policy);
     Ok(store.observer(&observer).shared_clock(clock).build())
 }
 
-/// Opens the store of an entry with a connector, under its naming rule and behind its guard.
-fn guarded(
+/// Opens a store of one of this build's connectors.
+fn open_connector(
     id: &str,
-    entry: &StoreEntry,
     settings: &Settings,
     context: &OpenContext,
+    request_timeout: Duration,
+) -> Result<Arc<dyn SecretStoreConnector>> {
+    let connector = connector(id).ok_or_else(|| no_connector(id))?;
+    (connector.open)(settings, &OpenContext { request_timeout, ..context.clone() })
+}
+
+/// The store of an entry, under its naming rule and behind its guard.
+fn guarded(
+    store: Arc<dyn SecretStoreConnector>,
+    entry: &StoreEntry,
+    settings: &Settings,
     clock: &Arc<dyn Clock>,
     observer: &Observer,
-) -> Result<GuardedStore> {
-    let connector = connector(id).ok_or_else(|| no_connector(id))?;
-    let context = OpenContext { request_timeout: entry.policy.fetch_timeout, ..context.clone() };
-    let store = NamedStore::wrap((connector.open)(settings, &context)?, StoreEntry::naming(settings));
+) -> GuardedStore {
+    let store = NamedStore::wrap(store, StoreEntry::naming(settings));
     let (name, clock) = (Arc::clone(&entry.name), Arc::clone(clock));
-    Ok(GuardedStore::new(store, name, &entry.policy, clock, observer.clone()))
+    GuardedStore::new(store, name, &entry.policy, clock, observer.clone())
 }
 
 fn no_connector(id: &str) -> Error {

@@ -2,7 +2,7 @@
 
 use modelmesh_secrets::setting::ConnectorSpec;
 
-pub use crate::connector::{Connector, OpenContext, PassphrasePrompt};
+pub use crate::connector::{Connector, HostConnectors, OpenContext, PassphrasePrompt};
 
 /// Every connector of this build.
 pub const CONNECTORS: &[Connector] = &[

@@ -3,16 +3,21 @@
 #![allow(clippy::disallowed_methods, reason = "tests write the files that others would")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use modelmesh_secrets::{
-    BaseSecretStore, ErrorKind, Result, SecretName, StoreSource, config::Configuration, document::Format,
+    BaseSecretStore, ErrorKind, ExposeSecret, Result, SecretName, SecretStoreConnector, SecretValue,
+    StoreSource, async_trait,
+    config::{Configuration, Given},
+    document::Format,
     reference::Reference,
+    setting::ConnectorSpec,
 };
 use modelmesh_stores::{
     environment::FixedEnvironment,
+    memory::MemoryStore,
     open::StoreSet,
-    registry::{OpenContext, catalogue},
+    registry::{HostConnectors, OpenContext, catalogue},
 };
 
 const VARIABLES: [(&str, &str); 3] =
@@ -127,4 +132,75 @@ fn stores_are_not_opened_from_a_wrong_section() {
     let text = "secrets: {store: modelmesh.memory-secrets.v1, sercets: {}}";
     let configuration = Configuration::parse("m.yaml", ".".into(), text, Format::Yaml, &catalogue()).unwrap();
     assert!(StoreSet::new(Arc::new(configuration), OpenContext::default()).is_err());
+}
+
+/// The connectors of an imaginary program: their stores answer with what they were opened with.
+struct Program;
+
+#[async_trait]
+impl HostConnectors for Program {
+    async fn open(&self, id: &str, settings: &[(String, Given)]) -> Result<Arc<dyn SecretStoreConnector>> {
+        let secrets = settings.iter().map(|(key, value)| {
+            Ok((SecretName::new(key)?, SecretValue::new(format!("{id} {}", shown(value)))))
+        });
+        Ok(Arc::new(MemoryStore::new(secrets.collect::<Result<Vec<_>>>()?)))
+    }
+}
+
+fn shown(value: &Given) -> String {
+    match value {
+        Given::Text(text) => text.expose_secret().to_owned(),
+        Given::List(items) => items.iter().map(shown).collect::<Vec<_>>().join("+"),
+        Given::Map(entries) => {
+            entries.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect::<Vec<_>>().join("&")
+        }
+        Given::Integer(number) => number.to_string(),
+        Given::Number(number) => number.to_string(),
+        Given::Boolean(value) => value.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_connector_of_the_program_gets_its_entry_as_it_stands_in_the_file() {
+    let text = "
+secrets:
+  store: program.table.v1
+  max_in_flight: 3
+  table: '${BOOT_KEY}'
+  config:
+    prefix: mine
+    retry: [1, 2.5, '3', null]
+    cache_ttl_ms: 9000
+    deep: { key: '${secrets.env:BOOT_KEY}', on: true }
+";
+    let specs: Vec<ConnectorSpec> =
+        [ConnectorSpec::of_host("program.table.v1", "")].into_iter().chain(catalogue()).collect();
+    let configuration = Configuration::parse("m.yaml", "".into(), text, Format::Yaml, &specs).unwrap();
+    let policy = &configuration.store("default").unwrap().policy;
+    assert_eq!((policy.cache_ttl, policy.max_in_flight), (Duration::from_secs(9), 3));
+    let environment = Arc::new(FixedEnvironment::new(VARIABLES));
+    let context = OpenContext { environment, host: Some(Arc::new(Program)), ..OpenContext::default() };
+    let stores = StoreSet::new(Arc::new(configuration), context).unwrap();
+    for (name, value) in [
+        ("table", "program.table.v1 from-env"),
+        ("prefix", "program.table.v1 mine"),
+        ("retry", "program.table.v1 1+2.5+3+nothing"),
+        ("cache_ttl_ms", "program.table.v1 9000"),
+        ("deep", "program.table.v1 key=from-env&on=true"),
+    ] {
+        assert_eq!(get(&stores, &format!("${{secrets:{name}}}")).await.unwrap(), value);
+    }
+    let error = get(&stores, "${secrets:other}").await.unwrap_err();
+    assert_eq!((error.kind(), error.store()), (ErrorKind::NotFound, Some("default")));
+}
+
+#[tokio::test]
+async fn a_connector_of_a_program_that_is_not_there_is_an_error() {
+    let specs: Vec<ConnectorSpec> =
+        [ConnectorSpec::of_host("program.table.v1", "")].into_iter().chain(catalogue()).collect();
+    let text = "secrets: { store: program.table.v1, table: a }";
+    let configuration = Configuration::parse("m.yaml", "".into(), text, Format::Yaml, &specs).unwrap();
+    let stores = StoreSet::new(Arc::new(configuration), OpenContext::default()).unwrap();
+    assert_eq!(get(&stores, "${secrets:table}").await.unwrap_err().kind(), ErrorKind::InvalidConfig);
 }

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     bootstrap::{Filler, Template},
+    free::FreeDraft,
     reader::Reader,
 };
 use crate::{
@@ -17,7 +18,10 @@ use crate::{
 
 /// The settings of one store, before its bootstrap references are filled in.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Drafts(Vec<(&'static str, Draft)>);
+pub(super) struct Drafts {
+    known: Vec<(&'static str, Draft)>,
+    free: Vec<(String, FreeDraft)>,
+}
 
 /// One setting's value. What holds no reference is checked when the file is read.
 #[derive(Clone, Debug)]
@@ -32,28 +36,41 @@ enum Draft {
 impl Drafts {
     /// Settings in which nothing is to be filled in.
     pub(super) fn of(settings: Settings) -> Self {
-        Drafts(settings.into_iter().map(|(key, value)| (key, Draft::Ready(value))).collect())
+        let known = settings.into_iter().map(|(key, value)| (key, Draft::Ready(value))).collect();
+        Drafts { known, free: Vec::new() }
     }
 
     /// Reads the value under a key of a table; problems go to the reader.
     pub(super) fn read(&mut self, reader: &mut Reader<'_>, setting: &Setting, node: NodeId) {
         if let Some(draft) = read_value(reader, setting, node) {
-            self.0.push((setting.key, draft));
+            self.known.push((setting.key, draft));
         }
     }
 
+    /// Reads what stands under a key that no table describes.
+    pub(super) fn read_free(&mut self, reader: &mut Reader<'_>, key: &str, node: NodeId) {
+        if let Some(draft) = FreeDraft::read(reader, node) {
+            self.free.push((key.to_owned(), draft));
+        }
+    }
+
+    pub(super) fn has_free(&self, key: &str) -> bool {
+        self.free.iter().any(|(have, _)| have == key)
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
-        self.0.iter().any(|(have, _)| *have == key)
+        self.known.iter().any(|(have, _)| *have == key)
     }
 
     /// These drafts, of `keys` alone.
     pub(super) fn only(&self, keys: &[&str]) -> Drafts {
-        Drafts(self.0.iter().filter(|(key, _)| keys.contains(key)).cloned().collect())
+        let known = self.known.iter().filter(|(key, _)| keys.contains(key)).cloned().collect();
+        Drafts { known, free: Vec::new() }
     }
 
     /// Every bootstrap template, in the order of the file.
     pub(super) fn templates(&self) -> Box<dyn Iterator<Item = &Template> + '_> {
-        Box::new(self.0.iter().flat_map(|(_, draft)| -> Box<dyn Iterator<Item = &Template>> {
+        let known = self.known.iter().flat_map(|(_, draft)| -> Box<dyn Iterator<Item = &Template>> {
             match draft {
                 Draft::Ready(_) => Box::new(std::iter::empty()),
                 Draft::Text(_, template) => Box::new(std::iter::once(template)),
@@ -61,25 +78,31 @@ impl Drafts {
                 Draft::Map(entries) => Box::new(entries.iter().map(|(_, template)| template)),
                 Draft::Group(drafts) => drafts.templates(),
             }
-        }))
+        });
+        Box::new(known.chain(self.free_templates()))
     }
 
-    /// The bootstrap templates of credentials.
+    /// The bootstrap templates of credentials. Any free-form text may be one.
     pub(super) fn secret_templates(&self) -> Box<dyn Iterator<Item = &Template> + '_> {
-        Box::new(self.0.iter().flat_map(|(_, draft)| -> Box<dyn Iterator<Item = &Template>> {
+        let known = self.known.iter().flat_map(|(_, draft)| -> Box<dyn Iterator<Item = &Template>> {
             match draft {
                 Draft::Text(SettingKind::Secret, template) => Box::new(std::iter::once(template)),
                 Draft::Map(entries) => Box::new(entries.iter().map(|(_, template)| template)),
                 Draft::Group(drafts) => drafts.secret_templates(),
                 Draft::Ready(_) | Draft::Text(..) | Draft::List(_) => Box::new(std::iter::empty()),
             }
-        }))
+        });
+        Box::new(known.chain(self.free_templates()))
+    }
+
+    fn free_templates(&self) -> impl Iterator<Item = &Template> {
+        self.free.iter().flat_map(|(_, draft)| draft.templates())
     }
 
     /// The settings, with every reference filled in.
     pub(super) fn fill(&self, filler: &Filler<'_>) -> Result<Settings> {
         let mut settings = Settings::default();
-        for (key, draft) in &self.0 {
+        for (key, draft) in &self.known {
             let value = match draft {
                 Draft::Ready(SettingValue::Path(path)) => SettingValue::Path(filler.absolute(path)),
                 Draft::Ready(value) => value.clone(),
@@ -103,6 +126,9 @@ impl Drafts {
                 Draft::Group(drafts) => SettingValue::Group(drafts.fill(filler)?),
             };
             settings.insert(key, value);
+        }
+        for (key, draft) in &self.free {
+            settings.insert_free(key.clone(), draft.fill(filler)?);
         }
         Ok(settings)
     }

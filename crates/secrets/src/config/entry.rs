@@ -170,6 +170,7 @@ pub(super) fn read(
     }
 
     let mut keys: Vec<Entry<'_>> = Vec::new();
+    let mut nested: Vec<Entry<'_>> = Vec::new();
     let mut connector = None;
     let mut chain = None;
     let mut policy = Drafts::default();
@@ -189,7 +190,7 @@ pub(super) fn read(
             key if draft::find(SECTION_SETTINGS, key).is_some() && is_top => {}
             key if draft::find(SECTION_SETTINGS, key).is_some() => one_for_all(reader, &item),
             "config" => match document.kind(item.value) {
-                Kind::Mapping => keys.extend(document.entries(item.value)),
+                Kind::Mapping => nested.extend(document.entries(item.value)),
                 Kind::Null => {}
                 kind => {
                     let wrong = format!("'config' takes a mapping, not {}", kind.describe());
@@ -222,7 +223,13 @@ pub(super) fn read(
     };
 
     let names_connector = connector.is_some();
-    for item in keys {
+    if let Some(spec) = spec.filter(|spec| spec.free_form) {
+        read_free_form(reader, &mut entry.drafts, &mut policy, keys, nested);
+        entry.backing = Backing::Connector(spec);
+        entry.policy = apply_policy(reader, entry.policy, &policy, node);
+        return entry;
+    }
+    for item in keys.into_iter().chain(nested) {
         if let Some(setting) = flat_policy(item.key) {
             read_parameter(reader, &mut policy, setting, &item);
             continue;
@@ -258,6 +265,32 @@ pub(super) fn read(
     }
     entry.policy = apply_policy(reader, entry.policy, &policy, node);
     entry
+}
+
+/// The parameters of resolution that constructors of stores take too, in every language.
+const OF_CONSTRUCTORS: [&str; 3] = ["cache_enabled", "cache_ttl_ms", "fail_on_missing"];
+
+/// Reads the entry of a connector whose settings are not known here. What stands under `config` is all its own; of
+/// what stands flat, the parameters of resolution are not.
+fn read_free_form(
+    reader: &mut Reader<'_>,
+    drafts: &mut Drafts,
+    policy: &mut Drafts,
+    flat: Vec<Entry<'_>>,
+    nested: Vec<Entry<'_>>,
+) {
+    let flat = flat.into_iter().map(|item| (item, false));
+    for (item, is_nested) in flat.chain(nested.into_iter().map(|item| (item, true))) {
+        let parameter = flat_policy(item.key);
+        if let Some(setting) = parameter.filter(|_| !is_nested || OF_CONSTRUCTORS.contains(&item.key)) {
+            read_parameter(reader, policy, setting, &item);
+        }
+        if drafts.has_free(item.key) {
+            reader.key_problem(&item, invalid(format!("'{}' is set twice", printable(item.key))));
+        } else if is_nested || parameter.is_none() {
+            drafts.read_free(reader, item.key, item.value);
+        }
+    }
 }
 
 /// Reads resolution parameters from the mapping at `node`.

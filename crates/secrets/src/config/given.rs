@@ -14,10 +14,13 @@ use crate::{
     setting::{ConnectorSpec, Setting, SettingKind, SettingValue, Settings},
 };
 
-/// The value of a setting, as a program has it.
+/// The value of a setting, as a program has it: one that it gives in place of a file, or one that a file gives to it,
+/// where it alone knows the setting.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Given {
+    /// Nothing: the setting has its default.
+    Nothing,
     /// Text. It may be a credential, so it is kept as one; nothing in it is expanded.
     Text(SecretString),
     /// A whole number.
@@ -42,6 +45,7 @@ impl fmt::Debug for Given {
 impl Given {
     fn describe(&self) -> &'static str {
         match self {
+            Given::Nothing => "nothing",
             Given::Text(_) => "a text",
             Given::Integer(_) | Given::Number(_) => "a number",
             Given::Boolean(_) => "a truth value",
@@ -57,7 +61,7 @@ impl Given {
             Given::Integer(number) => Some(number.to_string().into()),
             Given::Number(number) => Some(number.to_string().into()),
             Given::Boolean(value) => Some(value.to_string().into()),
-            Given::List(_) | Given::Map(_) => None,
+            Given::Nothing | Given::List(_) | Given::Map(_) => None,
         }
     }
 }
@@ -75,6 +79,9 @@ impl StoreEntry {
         let mut settings = Settings::default();
         let mut policy = Settings::default();
         for (key, value) in given {
+            if matches!(value, Given::Nothing) {
+                continue;
+            }
             let (setting, settings) = match (flat_policy(&key), find(spec.all_settings(), &key)) {
                 (Some(setting), _) => (setting, &mut policy),
                 (None, Some(setting)) => (setting, &mut settings),
@@ -109,7 +116,7 @@ fn read(setting: &Setting, given: Given) -> Result<SettingValue> {
     Ok(match (setting.kind, given) {
         (SettingKind::Group(table), Given::Map(entries)) => {
             let mut group = Settings::default();
-            for (key, value) in entries {
+            for (key, value) in entries.into_iter().filter(|(_, value)| !matches!(value, Given::Nothing)) {
                 let inner = find(table, &key).ok_or_else(|| {
                     let unknown = format!("has no '{}'", printable(&key));
                     wrong_kind(setting.key, &unknown)
@@ -191,6 +198,7 @@ mod tests {
             ("max_stale", text("1h")),
             ("retry", Given::Map(vec![("tries".into(), Given::Integer(1))])),
             ("ttl_jitter", Given::Number(0.25)),
+            ("breaker", Given::Nothing),
         ])
         .unwrap();
         assert_eq!(entry.policy.cache_ttl.as_millis(), 1500);

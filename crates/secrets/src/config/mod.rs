@@ -7,6 +7,7 @@
 mod bootstrap;
 mod draft;
 mod entry;
+mod free;
 mod given;
 mod graph;
 mod problem;

@@ -433,3 +433,18 @@ fn there_is_one_audit_log_and_its_path_is_no_secret() {
         Some("did you mean 'audit_log'?")
     );
 }
+
+#[test]
+fn a_connector_of_the_program_takes_any_key_and_each_once() {
+    let specs = [ConnectorSpec::of_host("program.table.v1", ""), CATALOGUE[0]];
+    let text = "secrets: {store: program.table.v1, table: a, config: {prefix: '${TOKEN}', table: b}}";
+    let configuration = Configuration::parse("m.yaml", "".into(), text, Format::Yaml, &specs).unwrap();
+    let report = configuration.report(configuration.problems().to_vec()).to_string();
+    assert_eq!(report, "m.yaml:1:75: secrets.config.table: 'table' is set twice");
+    let store = configuration.store("default").unwrap();
+    assert_eq!(
+        store.credential_variables().collect::<Vec<_>>(),
+        ["TOKEN"],
+        "any setting may be a credential"
+    );
+}
