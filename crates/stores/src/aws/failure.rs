@@ -97,8 +97,7 @@ impl<'r> Refusal<'r> {
     fn of(code: &'r str, response: Option<&'r HttpResponse>) -> Option<Self> {
         let header = |name| response.and_then(|response| response.headers().get(name));
         let request_id = header("x-amzn-requestid").filter(|id| is_word(id));
-        let retry_after = response.and_then(|response| response.extension::<RetryAfter>());
-        let retry_after = retry_after.map(|RetryAfter(wait)| *wait);
+        let retry_after = response.and_then(retry_after);
         is_word(code).then_some(Refusal { code, request_id, retry_after })
     }
 
@@ -212,8 +211,18 @@ where
     match error.code().and_then(|code| Refusal::of(code, Some(response))) {
         Some(refusal) => refusal.error(asked),
         None if response.status().is_success() => malformed("is not what the store sends"),
-        None => interposed(StatusCode::from_u16(response.status().as_u16()).unwrap_or_default()),
+        None => {
+            let error = interposed(StatusCode::from_u16(response.status().as_u16()).unwrap_or_default());
+            match retry_after(response) {
+                Some(wait) => error.with_retry_after(wait),
+                None => error,
+            }
+        }
     }
+}
+
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    response.extension::<RetryAfter>().map(|RetryAfter(wait)| *wait)
 }
 
 /// Whether the service says that it does not accept the login.

@@ -16,6 +16,19 @@
 //!
 //! [`GuardedStore`]: modelmesh_secrets::GuardedStore
 
+// A build with some of the stores needs some of this.
+#![cfg_attr(
+    not(all(
+        feature = "aws",
+        feature = "azure",
+        feature = "google",
+        feature = "kubernetes",
+        feature = "onepassword",
+        feature = "vault"
+    )),
+    allow(dead_code, unused_imports)
+)]
+
 mod endpoint;
 mod failure;
 mod http;

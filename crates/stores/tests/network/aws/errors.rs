@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use modelmesh_secrets::{ErrorKind, StoreSource as _};
@@ -90,6 +91,9 @@ pub(super) async fn what_is_not_in_amazons_shape_is_an_outage(fixture: &Fixture<
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{status} {body}");
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }
+    let busy = Canned::new(503, "busy").with_header("retry-after", "7");
+    fixture.server().answer(&fixture.region, None, busy);
+    assert_eq!(store.get(&key()).await.unwrap_err().retry_after(), Some(Duration::from_secs(7)));
 }
 
 pub(super) async fn an_answer_that_is_no_answer_is_malformed(fixture: &Fixture<'_>) {
