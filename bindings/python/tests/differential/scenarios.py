@@ -1,0 +1,331 @@
+"""Generated scenarios: files, how a store is opened, and what is done with it."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any
+
+from hypothesis import strategies as st
+
+from peers import Operation
+
+Scenario = list[Operation]
+
+# Names that trip implementations up, and names that meet often enough for a scenario to be about something.
+AWKWARD_NAMES = [
+    "",
+    " ",
+    "a b",
+    "a/b",
+    "a//b",
+    "..",
+    "../x",
+    "a.b",
+    "a=b",
+    "a\nb",
+    "a\x00b",
+    "constructor",
+    "__proto__",
+    "__class__",
+    "ключ",
+    "x" * 3000,
+]
+COMMON_NAMES = ["KEY", "OPENAI_API_KEY", "openai-key"]
+# Half of a scenario's reads should find something, so names are mostly taken from a few.
+names = st.sampled_from([*COMMON_NAMES * 10, *AWKWARD_NAMES]) | st.text(st.characters(codec="utf-8"), max_size=6)
+
+AWKWARD_VALUES = ["", " ", "\n", "\x00", "$HOME", "${X}", "a=b", '"', "'", "\\", "\\n", "ключ 🔑", "\r\n", "v" * 70_000]
+values = (
+    st.sampled_from(["one", "two", "three"])
+    | st.sampled_from(AWKWARD_VALUES)
+    | st.text(st.characters(codec="utf-8"), max_size=12)
+)
+
+secrets = st.dictionaries(names, values, max_size=5)
+
+
+def is_name(text: str) -> bool:
+    """Whether ours takes it as the name of a secret: see the listed difference `names`."""
+    segments = text.split("/")
+    control = any(unicodedata.category(character) == "Cc" for character in text)
+    return len(text.encode()) <= 2048 and not control and not {"", ".", ".."} & set(segments)
+
+
+storable_secrets = st.dictionaries(names.filter(is_name), values, max_size=5)
+
+
+@st.composite
+def resolution(draw: st.DrawFn) -> dict[str, Any]:
+    """The fields that every configuration has, any of them left to its default. TTLs that no scenario outlives, or at once."""
+    choices: dict[str, st.SearchStrategy[Any]] = {
+        "cache_enabled": st.booleans(),
+        "cache_ttl_ms": st.sampled_from([300_000, 3_600_000, 0, -1]),
+        "fail_on_missing": st.booleans(),
+    }
+    return {field: draw(choice) for field, choice in choices.items() if draw(st.booleans())}
+
+
+def on(store: str, do: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Operation]:
+    return st.fixed_dictionaries({"do": st.just(do), "store": st.just(store), **arguments})
+
+
+reads = on("s", "get", name=names) | on("s", "clear_cache")
+dictionary = on("s", "put", name=names, value=values) | on("s", "drop", name=names) | on("s", "secrets")
+writes = on("s", "set", name=names, value=values) | on("s", "delete", name=names) | on("s", "list")
+configuring = st.one_of(
+    on("s", "configure", field=st.just("fail_on_missing"), value=st.booleans()),
+    on("s", "configure", field=st.just("cache_enabled"), value=st.booleans()),
+)
+hooks = st.one_of(
+    on("s", "fill", name=names, value=values | st.none()),
+    on(
+        "s",
+        "break",
+        failure=st.sampled_from(["KeyError", "ValueError", "OSError", "ConnectionRefusedError", "RuntimeError"]),
+    ),
+    on("s", "break", failure=st.none()),
+    on("s", "calls"),
+)
+environment = st.fixed_dictionaries(
+    {
+        "do": st.just("env"),
+        # What the operating system takes: a name without '=' and NUL, a value without NUL.
+        "name": st.sampled_from(["KEY", "APP_KEY", "OPENAI_API_KEY", "openai-key", "OPENAI_KEY", "ключ"]),
+        "value": st.none() | st.sampled_from(["one", "two", ""]) | values.filter(lambda text: "\x00" not in text),
+    }
+)
+
+
+@st.composite
+def scenario(
+    draw: st.DrawFn,
+    kind: str,
+    steps: st.SearchStrategy[Operation],
+    fields: st.SearchStrategy[dict[str, Any]] | None = None,
+    before: st.SearchStrategy[Scenario] | None = None,
+) -> Scenario:
+    """A store of class `kind`, and up to a dozen steps with it."""
+    config = draw(resolution()) | (draw(fields) if fields is not None else {})
+    opening: Operation = {"do": "open", "store": "s", "kind": kind, "config": config}
+    return [*(draw(before) if before is not None else []), opening, *draw(st.lists(steps, min_size=1, max_size=12))]
+
+
+given_secrets = st.fixed_dictionaries({"secrets": secrets})
+
+base = scenario("BaseSecretStore", reads | dictionary | configuring, given_secrets)
+prefix = scenario("PrefixStore", reads | dictionary, given_secrets)
+shouting = scenario("ShoutingStore", reads | dictionary, given_secrets)
+hook = scenario("HookStore", reads | hooks)
+managed = scenario("ManagedStore", reads | hooks | writes)
+memory = scenario("MemorySecretStore", reads | dictionary | writes, given_secrets)
+env = scenario(
+    "EnvSecretStore",
+    reads | environment,
+    st.fixed_dictionaries({}, optional={"prefix": st.sampled_from(["", "APP_"])}),
+    st.lists(environment, max_size=4),
+)
+
+
+# -- Files -----------------------------------------------------------------------
+
+
+def written(text: str) -> Scenario:
+    """The step that makes the file of a scenario."""
+    return [{"do": "write", "file": "@file", "text": text}]
+
+
+# Lines on whose meaning every reader of .env files agrees, the reference among them.
+PLAIN_KEYS = ["KEY", "OPENAI_API_KEY", "openai-key", "a.b", "lower_case"]
+PLAIN_VALUES = ["one", "sk-123", "a=b", "with space", "", "ключ", "x/y+z==", "12"]
+plain_lines = st.one_of(
+    st.builds("{}={}".format, st.sampled_from(PLAIN_KEYS), st.sampled_from(PLAIN_VALUES)),
+    st.builds('{}="{}"'.format, st.sampled_from(PLAIN_KEYS), st.sampled_from(PLAIN_VALUES)),
+    st.builds("{}='{}'".format, st.sampled_from(PLAIN_KEYS), st.sampled_from(PLAIN_VALUES)),
+    st.builds("  {} = {}  ".format, st.sampled_from(PLAIN_KEYS), st.sampled_from(PLAIN_VALUES)),
+    st.sampled_from(["", "   ", "# a comment", "  # KEY=comment"]),
+)
+plain_env_files = st.lists(plain_lines, max_size=6).map(lambda lines: "".join(line + "\n" for line in lines))
+
+# And lines on which they do not.
+free_lines = plain_lines | st.sampled_from(
+    [
+        "export KEY=one",
+        "KEY: one",
+        "KEY",
+        "=one",
+        "KEY=one # comment",
+        "KEY=one\t# comment",
+        "KEY=one#two",
+        "KEY=one\\",
+        'KEY="a\\nb"',
+        'KEY="one" # comment',
+        'KEY="one',
+        "KEY='one",
+        "KEY=`one`",
+        'KEY="one" two',
+        "KEY=it's",
+        "no assignment here",
+        "\ufeffKEY=one",
+    ]
+)
+env_files = st.lists(free_lines, max_size=6).map("\n".join)
+
+env_names = st.sampled_from([*PLAIN_KEYS, "MISSING", "export KEY"])
+env_reads = on("s", "get", name=env_names) | on("s", "clear_cache")
+override = st.fixed_dictionaries({"file_path": st.just("@file")}, optional={"override_env": st.booleans()})
+
+dotenv_plain = scenario("DotenvSecretStore", env_reads | environment, override, plain_env_files.map(written))
+dotenv = scenario("DotenvSecretStore", env_reads, override, env_files.map(written))
+file_env = scenario(
+    "FileSecretStore",
+    env_reads | dictionary,
+    st.fixed_dictionaries(
+        {"file_path": st.just("@file"), "secrets": secrets}, optional={"format": st.sampled_from(["env", "ENV"])}
+    ),
+    plain_env_files.map(written),
+)
+
+KEYS = ["KEY", "a", "b", "c", "a.b"]
+leaves = (
+    st.sampled_from(["one", "two", "", "ключ"])
+    | st.integers(-5, 10**20)
+    | st.booleans()
+    | st.none()
+    | st.floats(allow_nan=False)
+)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=8,
+)
+documents = st.dictionaries(st.sampled_from(KEYS), trees, max_size=4)
+json_files = documents.map(lambda document: written(json.dumps(document)))
+tree_names = st.sampled_from([*KEYS, "a.b.c", "a.a", "b.c", "a.b.a", "missing", "a.", ".a", ""])
+tree_reads = on("s", "get", name=tree_names) | on("s", "clear_cache")
+
+json_store = scenario(
+    "JsonSecretStore",
+    tree_reads,
+    st.fixed_dictionaries(
+        {"file_path": st.just("@file")}, optional={"json_path": st.sampled_from(["", "a", "a.b", "missing"])}
+    ),
+    json_files,
+)
+file_json = scenario(
+    "FileSecretStore",
+    tree_reads | dictionary,
+    st.fixed_dictionaries({"file_path": st.just("@file"), "format": st.just("json"), "secrets": secrets}),
+    json_files,
+)
+
+
+def toml(document: dict[str, Any]) -> str:
+    """A table of texts and numbers, with tables of the same."""
+    lines: list[str] = []
+    tables: list[str] = []
+    for key, value in document.items():
+        if isinstance(value, dict):
+            tables += [f"[{key}]", *(f"{inner} = {json.dumps(leaf)}" for inner, leaf in value.items())]
+        else:
+            lines.append(f"{key} = {json.dumps(value)}")
+    return "\n".join([*lines, *tables])
+
+
+toml_leaves = st.sampled_from(["one", "two", ""]) | st.integers(-5, 5) | st.booleans()
+toml_files = st.dictionaries(
+    st.sampled_from(["KEY", "a", "b"]),
+    toml_leaves | st.dictionaries(st.sampled_from(["KEY", "c"]), toml_leaves, max_size=2),
+    max_size=3,
+).map(lambda document: written(toml(document)))
+file_toml = scenario(
+    "FileSecretStore",
+    on("s", "get", name=st.sampled_from(["KEY", "a", "b", "a.KEY", "a.c", "b.c", "missing"])) | dictionary,
+    st.fixed_dictionaries({"file_path": st.just("@file"), "format": st.just("toml"), "secrets": secrets}),
+    toml_files,
+)
+
+# Whatever may be found where a file should be.
+broken_files: st.SearchStrategy[Scenario] = st.sampled_from(
+    [
+        [],
+        [{"do": "folder", "file": "@file"}],
+        written(""),
+        written("{"),
+        written("[1]"),
+        written("null"),
+        written('"text"'),
+        written('{"KEY": "one"} more'),
+        written("KEY=\udcff"),
+        written('{"KEY": "\udcff"}'),
+        written("= = ="),
+    ]
+)
+broken = st.one_of(
+    scenario("JsonSecretStore", tree_reads, st.just({"file_path": "@file"}), broken_files),
+    scenario("DotenvSecretStore", env_reads, st.just({"file_path": "@file"}), broken_files),
+    *(
+        scenario("FileSecretStore", env_reads, st.just({"file_path": "@file", "format": format}), broken_files)
+        for format in ("env", "json", "toml", "unknown")
+    ),
+)
+
+
+# -- Encrypted files -------------------------------------------------------------
+
+HEX_KEY = "0123456789abcdef" * 4
+# Few iterations: the derivation is the same, and a test is no password.
+KEYS_OF_FILES: list[dict[str, Any]] = [
+    {"passphrase": "correct horse", "pbkdf2_iterations": 10},
+    {"passphrase": "пароль", "pbkdf2_iterations": 1},
+    {"encryption_key": HEX_KEY},
+    {"encryption_key": HEX_KEY.upper(), "passphrase": "ignored"},
+]
+credentials = st.sampled_from(KEYS_OF_FILES)
+saving = on("s", "save")
+crypto = on("s", "attribute", attribute=st.just("crypto_available"))
+
+
+@st.composite
+def encrypted_and_reopened(draw: st.DrawFn) -> Scenario:
+    """Writes, saves, and another store that opens what was saved."""
+    config = {"file_path": "@file", **draw(credentials)}
+    first: Operation = {
+        "do": "open",
+        "store": "s",
+        "kind": "EncryptedFileSecretStore",
+        "config": config | draw(resolution()),
+    }
+    second: Operation = {
+        "do": "open",
+        "store": "t",
+        "kind": "EncryptedFileSecretStore",
+        "config": config | draw(resolution()),
+    }
+    steps = draw(st.lists(reads | writes | saving | crypto, min_size=1, max_size=10))
+    again = draw(st.lists(on("t", "get", name=names) | on("t", "list"), min_size=1, max_size=4))
+    return [first, *steps, {"do": "save", "store": "s"}, second, *again]
+
+
+encrypted = encrypted_and_reopened()
+encrypted_in_memory = scenario("EncryptedFileSecretStore", reads | writes | crypto)
+MISUSES: list[dict[str, Any]] = [
+    {},
+    {"passphrase": "p", "pbkdf2_iterations": 1},
+    {"file_path": "@file"},
+    {"encryption_key": "abc"},
+    {"encryption_key": "g" * 64},
+    {"passphrase": "p", "pbkdf2_iterations": 0},
+    {"file_path": "@folder/file", "encryption_key": HEX_KEY},
+]
+in_key: dict[str, Any] = {"file_path": "@file", "encryption_key": HEX_KEY}
+encrypted_misused = st.one_of(
+    scenario("EncryptedFileSecretStore", reads | writes | saving, st.sampled_from(MISUSES)),
+    scenario("EncryptedFileSecretStore", reads | writes | saving, st.just(in_key), broken_files),
+)
+
+keyring = scenario(
+    "KeyringSecretStore",
+    reads | on("s", "attribute", attribute=st.just("keyring_available")),
+    st.fixed_dictionaries({}, optional={"service_name": st.just("modelmesh-test")}),
+)

@@ -1,0 +1,44 @@
+"""Generated scenarios: both packages answer the same, or differ in a listed way."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import scenarios
+from comparison import judge
+from peers import Peer
+from scenarios import Scenario
+
+STRATEGIES: dict[str, st.SearchStrategy[Scenario]] = {
+    "a dictionary, alive": scenarios.base,
+    "a subclass that asks its base": scenarios.prefix,
+    "a subclass with its own get": scenarios.shouting,
+    "a subclass with its own hook": scenarios.hook,
+    "a subclass that is written": scenarios.managed,
+    "memory": scenarios.memory,
+    "the environment": scenarios.env,
+    "a plain .env file": scenarios.dotenv_plain,
+    "any .env file": scenarios.dotenv,
+    "a file: env": scenarios.file_env,
+    "a file: json": scenarios.file_json,
+    "a file: toml": scenarios.file_toml,
+    "a file that is broken": scenarios.broken,
+    "a tree of JSON": scenarios.json_store,
+    "an encrypted file": scenarios.encrypted,
+    "an encrypted file that is none": scenarios.encrypted_in_memory,
+    "an encrypted file, misused": scenarios.encrypted_misused,
+    "a keyring that is not there": scenarios.keyring,
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES.keys())
+def test_both_packages_answer_the_same(strategy: st.SearchStrategy[Scenario], reference: Peer, ours: Peer) -> None:
+    # The fixtures are processes, which begin each scenario anew.
+    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(strategy)
+    def compare(scenario: Scenario) -> None:
+        judge(scenario, reference, ours)
+
+    compare()
