@@ -33,9 +33,26 @@ AWKWARD_NAMES = [
 ]
 COMMON_NAMES = ["KEY", "OPENAI_API_KEY", "openai-key"]
 # Half of a scenario's reads should find something, so names are mostly taken from a few.
-names = st.sampled_from([*COMMON_NAMES * 10, *AWKWARD_NAMES]) | st.text(st.characters(codec="utf-8"), max_size=6)
+names = st.sampled_from([*COMMON_NAMES * 10, *AWKWARD_NAMES]) | st.text(
+    st.characters(codec="utf-8"), max_size=6
+)
 
-AWKWARD_VALUES = ["", " ", "\n", "\x00", "$HOME", "${X}", "a=b", '"', "'", "\\", "\\n", "ключ 🔑", "\r\n", "v" * 70_000]
+AWKWARD_VALUES = [
+    "",
+    " ",
+    "\n",
+    "\x00",
+    "$HOME",
+    "${X}",
+    "a=b",
+    '"',
+    "'",
+    "\\",
+    "\\n",
+    "ключ 🔑",
+    "\r\n",
+    "v" * 70_000,
+]
 values = (
     st.sampled_from(["one", "two", "three"])
     | st.sampled_from(AWKWARD_VALUES)
@@ -82,7 +99,9 @@ hooks = st.one_of(
     on(
         "s",
         "break",
-        failure=st.sampled_from(["KeyError", "ValueError", "OSError", "ConnectionRefusedError", "RuntimeError"]),
+        failure=st.sampled_from(
+            ["KeyError", "ValueError", "OSError", "ConnectionRefusedError", "RuntimeError"]
+        ),
     ),
     on("s", "break", failure=st.none()),
     on("s", "calls"),
@@ -92,7 +111,9 @@ environment = st.fixed_dictionaries(
         "do": st.just("env"),
         # What the operating system takes: a name without '=' and NUL, a value without NUL.
         "name": st.sampled_from(["KEY", "APP_KEY", "OPENAI_API_KEY", "openai-key", "OPENAI_KEY", "ключ"]),
-        "value": st.none() | st.sampled_from(["one", "two", ""]) | values.filter(lambda text: "\x00" not in text),
+        "value": st.none()
+        | st.sampled_from(["one", "two", ""])
+        | values.filter(lambda text: "\x00" not in text),
     }
 )
 
@@ -108,7 +129,11 @@ def scenario(
     """A store of class `kind`, and up to a dozen steps with it."""
     config = draw(resolution()) | (draw(fields) if fields is not None else {})
     opening: Operation = {"do": "open", "store": "s", "kind": kind, "config": config}
-    return [*(draw(before) if before is not None else []), opening, *draw(st.lists(steps, min_size=1, max_size=12))]
+    return [
+        *(draw(before) if before is not None else []),
+        opening,
+        *draw(st.lists(steps, min_size=1, max_size=12)),
+    ]
 
 
 given_secrets = st.fixed_dictionaries({"secrets": secrets})
@@ -181,7 +206,8 @@ file_env = scenario(
     "FileSecretStore",
     env_reads | dictionary,
     st.fixed_dictionaries(
-        {"file_path": st.just("@file"), "secrets": secrets}, optional={"format": st.sampled_from(["env", "ENV"])}
+        {"file_path": st.just("@file"), "secrets": secrets},
+        optional={"format": st.sampled_from(["env", "ENV"])},
     ),
     plain_env_files.map(written),
 )
@@ -265,7 +291,9 @@ broken = st.one_of(
     scenario("JsonSecretStore", tree_reads, st.just({"file_path": "@file"}), broken_files),
     scenario("DotenvSecretStore", env_reads, st.just({"file_path": "@file"}), broken_files),
     *(
-        scenario("FileSecretStore", env_reads, st.just({"file_path": "@file", "format": format}), broken_files)
+        scenario(
+            "FileSecretStore", env_reads, st.just({"file_path": "@file", "format": format}), broken_files
+        )
         for format in ("env", "json", "toml", "unknown")
     ),
 )

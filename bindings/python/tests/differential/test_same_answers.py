@@ -34,7 +34,9 @@ STRATEGIES: dict[str, st.SearchStrategy[Scenario]] = {
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES.keys())
-def test_both_packages_answer_the_same(strategy: st.SearchStrategy[Scenario], reference: Peer, ours: Peer) -> None:
+def test_both_packages_answer_the_same(
+    strategy: st.SearchStrategy[Scenario], reference: Peer, ours: Peer
+) -> None:
     # The fixtures are processes, which begin each scenario anew.
     @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(strategy)

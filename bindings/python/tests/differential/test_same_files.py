@@ -12,7 +12,12 @@ from peers import Operation, Peer
 
 def write(secrets: dict[str, str], key: dict[str, Any]) -> list[Operation]:
     return [
-        {"do": "open", "store": "s", "kind": "EncryptedFileSecretStore", "config": {"file_path": "@file", **key}},
+        {
+            "do": "open",
+            "store": "s",
+            "kind": "EncryptedFileSecretStore",
+            "config": {"file_path": "@file", **key},
+        },
         *({"do": "set", "store": "s", "name": name, "value": value} for name, value in secrets.items()),
         {"do": "save", "store": "s"},
     ]
@@ -20,7 +25,12 @@ def write(secrets: dict[str, str], key: dict[str, Any]) -> list[Operation]:
 
 def read(secrets: dict[str, str], key: dict[str, Any]) -> list[Operation]:
     return [
-        {"do": "open", "store": "s", "kind": "EncryptedFileSecretStore", "config": {"file_path": "@file", **key}},
+        {
+            "do": "open",
+            "store": "s",
+            "kind": "EncryptedFileSecretStore",
+            "config": {"file_path": "@file", **key},
+        },
         {"do": "list", "store": "s"},
         *({"do": "get", "store": "s", "name": name} for name in secrets),
     ]

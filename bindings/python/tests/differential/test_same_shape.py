@@ -44,7 +44,9 @@ def test_the_registry_has_the_same_stores(reference: Peer, ours: Peer) -> None:
     assert before == after
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("BaseSecretStore", "FileSecretStore")])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind not in ("BaseSecretStore", "FileSecretStore")]
+)
 def test_a_store_can_be_made_without_a_configuration(kind: str, reference: Peer, ours: Peer) -> None:
     scenario: list[Operation] = [
         {"do": "open", "store": "s", "kind": kind, "config": None},

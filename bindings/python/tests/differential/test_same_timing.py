@@ -18,8 +18,14 @@ def opened(kind: str, secrets: dict[str, str] | None = None) -> Operation:
 @pytest.mark.parametrize(
     "scenario",
     [
-        [opened("MemorySecretStore", {"KEY": "old"}), {"do": "put", "store": "s", "name": "KEY", "value": "new"}],
-        [opened("BaseSecretStore", {"KEY": "old"}), {"do": "put", "store": "s", "name": "KEY", "value": "new"}],
+        [
+            opened("MemorySecretStore", {"KEY": "old"}),
+            {"do": "put", "store": "s", "name": "KEY", "value": "new"},
+        ],
+        [
+            opened("BaseSecretStore", {"KEY": "old"}),
+            {"do": "put", "store": "s", "name": "KEY", "value": "new"},
+        ],
         [opened("HookStore"), {"do": "fill", "store": "s", "name": "KEY", "value": "new"}],
         [
             {"do": "env", "name": "KEY", "value": "old"},

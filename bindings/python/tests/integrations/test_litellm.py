@@ -50,7 +50,9 @@ def use(manager: StoreSecretManager) -> None:
     litellm._key_management_system = KeyManagementSystem.CUSTOM
 
 
-def test_litellm_finds_its_keys_in_the_store(manager: StoreSecretManager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_litellm_finds_its_keys_in_the_store(
+    manager: StoreSecretManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "not this one")
     use(manager)
     assert get_secret_str("os.environ/OPENAI_API_KEY") == CANARY
@@ -94,7 +96,9 @@ def test_an_event_loop_runs_on_while_a_hook_is_slow() -> None:
             return CANARY
 
     async def read() -> str | None:
-        reading = asyncio.create_task(StoreSecretManager(Slow(BaseSecretStoreConfig())).async_read_secret("KEY"))
+        reading = asyncio.create_task(
+            StoreSecretManager(Slow(BaseSecretStoreConfig())).async_read_secret("KEY")
+        )
         while not asked.is_set():
             await asyncio.sleep(0)
         answer.set()
@@ -137,5 +141,10 @@ def test_no_value_shows(
     assert get_secret_str("OPENAI_API_KEY") == CANARY
     assert get_secret_str("MISSING") is None
     asyncio.run(manager.async_write_secret("OTHER", CANARY))
-    shown = [repr(manager), str(manager), repr(asyncio.run(manager.async_delete_secret("OTHER"))), caplog.text]
+    shown = [
+        repr(manager),
+        str(manager),
+        repr(asyncio.run(manager.async_delete_secret("OTHER"))),
+        caplog.text,
+    ]
     assert not [text for text in [*shown, *capfd.readouterr()] if CANARY in text]

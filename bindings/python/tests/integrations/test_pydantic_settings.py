@@ -63,7 +63,9 @@ def test_a_mark_names_another_secret_also_within_an_optional() -> None:
         other: SecretStr | None = None
 
     STORES.append(
-        MemorySecretStore(MemorySecretStoreConfig(secrets={"postgres/password": "p1", "postgres/spare": "p2"}))
+        MemorySecretStore(
+            MemorySecretStoreConfig(secrets={"postgres/password": "p1", "postgres/spare": "p2"})
+        )
     )
     settings = Marked()
     assert settings.password.get_secret_value() == "p1"
@@ -156,5 +158,11 @@ def test_no_value_shows(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureF
         repr(source()),
     ]
     STORES.append(memory(openai_api_key=CANARY))
-    shown += [repr(Settings()), str(Settings()), Settings().model_dump_json(), caplog.text, *capfd.readouterr()]
+    shown += [
+        repr(Settings()),
+        str(Settings()),
+        Settings().model_dump_json(),
+        caplog.text,
+        *capfd.readouterr(),
+    ]
     assert not [text for text in shown if CANARY in text]
