@@ -196,6 +196,15 @@ class Worker:
                 return seen
             time.sleep(0.001)
 
+    def do_await_call(self, store: str, name: str, calls: int) -> Any:
+        """Reads until the hook was called so often: until the TTL has passed."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            seen = self.stores[store].get(name)
+            if self.stores[store].calls >= calls or time.monotonic() > end:
+                return seen
+            time.sleep(0.001)
+
     def do_set(self, store: str, name: Any, value: Any) -> Any:
         return self.stores[store].set(name, value)
 

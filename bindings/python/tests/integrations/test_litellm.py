@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import litellm
@@ -34,15 +33,6 @@ def store() -> MemorySecretStore:
 @pytest.fixture
 def manager(store: MemorySecretStore) -> StoreSecretManager:
     return StoreSecretManager(store)
-
-
-@pytest.fixture(autouse=True)
-def litellm_as_it_was() -> Iterator[None]:
-    attributes = ("secret_manager_client", "_key_management_system", "_key_management_settings")
-    before = {attribute: getattr(litellm, attribute) for attribute in attributes}
-    yield
-    for attribute, value in before.items():
-        setattr(litellm, attribute, value)
 
 
 def use(manager: StoreSecretManager) -> None:
