@@ -29,5 +29,6 @@ pub mod onepassword;
 pub mod open;
 mod passphrase;
 pub mod registry;
+pub mod unsaved;
 #[cfg(feature = "vault")]
 pub mod vault;

@@ -1,0 +1,27 @@
+"""ModelMesh secrets: one name for a secret, over any store.
+
+Stores are in :mod:`modelmesh.connectors.secret_stores`, the base of one's own in :mod:`modelmesh.cdk`.
+:class:`SecretResolver` resolves the references of a configuration and follows their stores.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from modelmesh import _installation
+from modelmesh._installation import RouterFinder
+from modelmesh.interfaces.secret_store import SecretNotFoundError, SecretStoreError, SecretValue
+
+__all__ = [
+    "SecretNotFoundError",
+    "SecretStoreError",
+    "SecretValue",
+]
+
+sys.meta_path.append(RouterFinder())
+
+
+def __getattr__(name: str) -> object:
+    if name in _installation.ROUTER_NAMES:
+        raise ImportError(_installation.without_router(f"{__name__}.{name}"), name=__name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,115 @@
+"""The base of the stores that this package has connectors for: the engine does all the work."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, Literal, Optional
+
+from modelmesh._native import Store
+from modelmesh.cdk.base_secret_store import BaseSecretStore, BaseSecretStoreConfig
+from modelmesh.interfaces.secret_store import SecretManagement
+
+__all__ = [
+    "ConnectorSecretStore",
+    "ConnectorSecretStoreConfig",
+    "ManagedSecretStore",
+    "NetworkSecretStoreConfig",
+]
+
+
+@dataclass(kw_only=True)
+class ConnectorSecretStoreConfig(BaseSecretStoreConfig):
+    """What the stores can be configured with that ModelMesh Lite does not have.
+
+    Attributes:
+        prefix: Put before a name to make the backend's name.
+        naming: How a name becomes the backend's name. As it is, if none is given.
+        resolution: Further parameters ``secret-store.resolution.*``, such as ``{"max_stale": "1h"}``.
+    """
+
+    prefix: Optional[str] = None
+    naming: Optional[Literal["as-is", "screaming-snake", "kebab"]] = None
+    resolution: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class NetworkSecretStoreConfig(ConnectorSecretStoreConfig):
+    """What every store behind a network can be configured with.
+
+    Attributes:
+        ca_cert: A PEM file of certificates that are trusted besides those of the system.
+        allow_http: Allow ``http://`` to other machines: whoever is in between reads secrets and credentials.
+    """
+
+    ca_cert: Optional[str] = None
+    allow_http: Optional[bool] = None
+
+
+class ConnectorSecretStore(BaseSecretStore):
+    """A store of one of this package's connectors.
+
+    A subclass may have a ``_resolve`` of its own, and ask the connector in it by ``super()._resolve(name)``.
+    """
+
+    #: The engine's own ID of the connector. ``CONNECTOR_ID`` is the class's, which a subclass may change.
+    _CONNECTOR: ClassVar[str]
+    #: The class of configuration that has the connector's settings.
+    _CONFIG: ClassVar[type[BaseSecretStoreConfig]]
+    #: Settings that no configuration changes.
+    _FIXED: ClassVar[Mapping[str, object]] = {}
+
+    _resolve = Store._read
+
+    def __init__(self, config: BaseSecretStoreConfig) -> None:
+        self._config = config
+        self._open(self._CONNECTOR, self._settings())
+
+    def _open(
+        self,
+        connector: str,
+        settings: Mapping[str, object],
+        *,
+        unsaved: bool = False,
+        beside: Optional[BaseSecretStore] = None,
+    ) -> None:
+        config = self._config
+        hook = None
+        if type(self)._resolve is not Store._read:
+            hook = (bool(config.cache_enabled), float(config.cache_ttl_ms))
+        self._open_connector(connector, settings, hook=hook, unsaved=unsaved, beside=beside)
+
+    def _settings(self) -> dict[str, object]:
+        """The settings as the connector takes them. An empty text is one that was not given."""
+        config = self._config
+        given = {name: getattr(config, name) for name in _own_fields(self._CONFIG)}
+        settings = {name: value for name, value in given.items() if value is not None and value != ""}
+        resolution = settings.pop("resolution", {})
+        settings["cache_ttl_ms"] = max(0, int(config.cache_ttl_ms))
+        return {**self._FIXED, **settings, **resolution}
+
+
+def _own_fields(config: type[BaseSecretStoreConfig]) -> list[str]:
+    return [each.name for each in fields(config) if each.name != "secrets"]
+
+
+class ManagedSecretStore(ConnectorSecretStore, SecretManagement):
+    """A store of a connector that can be written."""
+
+    # No Python code around them, so that no traceback can show a value.
+    set = Store._set
+    list = Store._list
+    delete = Store._delete
+
+    async def aset(self, name: str, value: str) -> None:
+        """As :meth:`set`, without blocking the loop."""
+        (await self._begin_set(name, value)).take()
+
+    async def alist(self) -> builtins.list[str]:
+        """As :meth:`list`, without blocking the loop."""
+        return (await self._begin_list()).take()
+
+    async def adelete(self, name: str) -> None:
+        """As :meth:`delete`, without blocking the loop."""
+        (await self._begin_delete(name)).take()

@@ -1,0 +1,166 @@
+//! Errors of the engine as exceptions, and exceptions of hooks as errors of the engine.
+
+use std::{error::Error as StdError, fmt};
+
+use modelmesh_secrets::{Error, ErrorKind, config::Report, printable};
+use pyo3::{
+    exceptions::{PyConnectionError, PyKeyError, PyOSError, PyTimeoutError},
+    intern,
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyDict, PyList, PyType},
+};
+
+/// Where the exceptions are defined.
+const MODULE: &str = "modelmesh.interfaces.secret_store";
+
+/// What a hook raised: kept as the cause of an [`Error`], and raised again for all who waited.
+pub(crate) struct Raised(PyErr);
+
+impl Raised {
+    fn of(error: &Error) -> Option<&PyErr> {
+        let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+        while let Some(error) = cause {
+            if let Some(Raised(exception)) = error.downcast_ref() {
+                return Some(exception);
+            }
+            cause = error.source();
+        }
+        None
+    }
+}
+
+/// Shows nothing of the exception: its message is not ours.
+impl fmt::Debug for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Raised")
+    }
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the hook raised an exception")
+    }
+}
+
+impl StdError for Raised {}
+
+/// The engine's error for an exception of a hook.
+pub(crate) fn from_raised(py: Python<'_>, raised: PyErr) -> Error {
+    let kind = kind_of(py, &raised);
+    let class =
+        raised.get_type(py).name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
+    Error::new(kind, format!("the store's own code raised {class}")).with_source(Raised(raised))
+}
+
+/// How the engine counts an exception. An outage lets the last good value live on; a mistake in the hook does not.
+fn kind_of(py: Python<'_>, raised: &PyErr) -> ErrorKind {
+    if raised.is_instance(
+        py,
+        &class(py, &BASE, "SecretStoreError")
+            .map_or_else(|_| py.None().into_bound(py), |class| class.clone().into_any()),
+    ) {
+        let kind = raised.value(py).getattr(intern!(py, "kind")).and_then(|kind| kind.extract::<String>());
+        let known = |kind: String| ErrorKind::ALL.into_iter().find(|known| known.as_str() == kind);
+        return kind.ok().and_then(known).unwrap_or(ErrorKind::InvalidConfig);
+    }
+    if raised.is_instance_of::<PyKeyError>(py) {
+        ErrorKind::NotFound
+    } else if raised.is_instance_of::<PyConnectionError>(py) || raised.is_instance_of::<PyTimeoutError>(py) {
+        ErrorKind::Unavailable
+    } else if raised.is_instance_of::<PyOSError>(py) {
+        ErrorKind::Io
+    } else {
+        ErrorKind::InvalidConfig
+    }
+}
+
+/// Whether a hook raised this, rather than answered that there is no such name.
+pub(crate) fn is_raised(error: &Error) -> bool {
+    Raised::of(error).is_some()
+}
+
+/// The exception for an error: what the hook raised, or one of `SecretStoreError`'s classes.
+pub(crate) fn to_exception(py: Python<'_>, error: &Error) -> PyErr {
+    if let Some(raised) = Raised::of(error) {
+        return raised.clone_ref(py);
+    }
+    let name = error.name().unwrap_or_default();
+    let message = match error.kind() {
+        // As the interface has it, and without escapes: a `KeyError` shows its text by `repr`.
+        ErrorKind::NotFound => format!("Secret not found: {name}"),
+        ErrorKind::InvalidName => format!("Secret not found: {} ({})", printable(name), error.message()),
+        _ => error.to_string(),
+    };
+    build(py, error.kind(), &message, Some(error)).unwrap_or_else(|failure| failure)
+}
+
+/// The exception for everything that is wrong with a configuration.
+pub(crate) fn of_report(py: Python<'_>, report: &Report) -> PyErr {
+    let errors: Vec<&Error> = report
+        .problems()
+        .iter()
+        .filter(|problem| problem.severity == modelmesh_secrets::config::Severity::Error)
+        .map(|problem| &problem.error)
+        .collect();
+    of_several(py, &report.to_string(), &errors)
+}
+
+/// One exception for several errors, which it has as `errors`.
+pub(crate) fn of_several(py: Python<'_>, message: &str, errors: &[&Error]) -> PyErr {
+    let Some(first) = errors.first() else {
+        return build(py, ErrorKind::InvalidConfig, message, None).unwrap_or_else(|failure| failure);
+    };
+    // Missing names are a `KeyError` only where nothing else is wrong.
+    let worst = errors.iter().find(|error| error.kind() != ErrorKind::NotFound).unwrap_or(first);
+    let several = || -> PyResult<PyErr> {
+        let exception = build(py, worst.kind(), message, None)?;
+        let all = PyList::new(py, errors.iter().map(|error| to_exception(py, error).into_value(py)))?;
+        exception.value(py).setattr(intern!(py, "errors"), all.to_tuple())?;
+        exception.set_cause(py, Raised::of(worst).map(|raised| raised.clone_ref(py)));
+        Ok(exception)
+    };
+    several().unwrap_or_else(|failure| failure)
+}
+
+/// An exception of `kind` for what this module itself finds wrong.
+pub(crate) fn exception(py: Python<'_>, kind: ErrorKind, message: &str) -> PyErr {
+    build(py, kind, message, None).unwrap_or_else(|failure| failure)
+}
+
+static BASE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static NOT_FOUND: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static INVALID_NAME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static INVALID_CONFIG: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+fn class<'py>(
+    py: Python<'py>,
+    cell: &'static PyOnceLock<Py<PyType>>,
+    name: &str,
+) -> PyResult<&'py Bound<'py, PyType>> {
+    cell.import(py, MODULE, name)
+}
+
+fn build(py: Python<'_>, kind: ErrorKind, message: &str, error: Option<&Error>) -> PyResult<PyErr> {
+    let class = match kind {
+        ErrorKind::NotFound => class(py, &NOT_FOUND, "SecretNotFoundError")?,
+        ErrorKind::InvalidName => class(py, &INVALID_NAME, "InvalidNameError")?,
+        ErrorKind::InvalidConfig | ErrorKind::InvalidReference => {
+            class(py, &INVALID_CONFIG, "InvalidConfigError")?
+        }
+        _ => class(py, &BASE, "SecretStoreError")?,
+    };
+    let details = PyDict::new(py);
+    details.set_item(intern!(py, "kind"), kind.as_str())?;
+    if let Some(error) = error {
+        details.set_item(intern!(py, "store"), error.store())?;
+        details.set_item(intern!(py, "name"), error.name())?;
+        details.set_item(intern!(py, "help"), error.help())?;
+        details.set_item(intern!(py, "retry_after"), error.retry_after().map(|wait| wait.as_secs_f64()))?;
+    }
+    let exception = PyErr::from_value(class.call((message,), Some(&details))?);
+    if let Some(help) = error.and_then(Error::help) {
+        exception.add_note(py, help)?;
+    }
+    Ok(exception)
+}

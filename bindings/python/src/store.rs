@@ -1,0 +1,370 @@
+//! `Store`: what every store in Python is made of.
+
+use std::sync::OnceLock;
+
+use modelmesh_secrets::{
+    BaseSecretStore, Claim, Error, ErrorKind, Result, SecretManagement as _, SecretName, SecretValue, Waiting,
+};
+use modelmesh_stores::{registry::connector, unsaved::UnsavedChanges};
+use pyo3::{
+    exceptions::{PyException, PyRuntimeError},
+    intern,
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyDict, PyString, PyTuple, PyType},
+};
+
+use crate::{
+    answer, dictionary, errors, given, hook, interpreter,
+    opening::{ConnectorRecipe, Opened, Recipe, hook_policy, open},
+    process::PerProcess,
+    runtime, values,
+};
+
+/// The engine of a store, and the cached `get`: the base class of every store in Python.
+///
+/// A class on top of it opens it once, in its constructor, by `_open_hook` or `_open_connector`.
+#[pyclass(subclass, frozen, module = "modelmesh._native")]
+pub(crate) struct Store {
+    recipe: OnceLock<Recipe>,
+    opened: PerProcess<Opened>,
+}
+
+#[pymethods]
+impl Store {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Store { recipe: OnceLock::new(), opened: PerProcess::new() }
+    }
+
+    /// Resolve a secret by name and return its value, from the cache or the backend.
+    fn get<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(opened) = slf.get().opened.get()
+            && let Some(value) = opened.copies.get(name)
+        {
+            return Ok(value);
+        }
+        let name = values::name(name)?;
+        if let Some(value) = Self::cached(slf, &name)? {
+            return Ok(value.into_any());
+        }
+        let answer = Self::fetch(slf, &name)?;
+        Self::finish(slf, &name, answer)
+    }
+
+    /// The value, if it is in the cache; else a future of the running loop.
+    fn _begin_get<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let name = values::name(name)?;
+        if let Some(value) = Self::cached(slf, &name)? {
+            return Ok(value.into_any());
+        }
+        let store = slf.clone().unbind();
+        let work = Self::fetch_later(slf, name.clone())?;
+        let finish = move |py: Python<'_>, answer: PyResult<Result<SecretValue>>| {
+            Ok(Self::finish(store.bind(py), &name, answer?)?.unbind())
+        };
+        Ok(answer::begin(py, work, finish)?.into_bound(py))
+    }
+
+    /// Forget every cached value: the next reader of each asks the backend.
+    fn clear_cache(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::opened(slf)?.engine.clear_cache();
+        Ok(())
+    }
+
+    /// Opens a store whose backend is the method `_resolve`.
+    fn _open_hook(&self, id: String, cache_enabled: bool, cache_ttl_ms: f64) -> PyResult<()> {
+        self.set_recipe(Recipe { id, hook: Some(hook_policy(cache_enabled, cache_ttl_ms)), connector: None })
+    }
+
+    /// Opens a store of a connector of this build, and finds what is wrong with its settings.
+    ///
+    /// `hook` is whether the method `_resolve` answers in place of the connector; it may ask the connector by `_read`.
+    /// With `unsaved`, changes stay in memory until `_save`. `beside` is asked for what the connector does not have.
+    #[pyo3(signature = (id, settings, *, hook=None, unsaved=false, beside=None))]
+    fn _open_connector(
+        slf: &Bound<'_, Self>,
+        id: &str,
+        settings: &Bound<'_, PyAny>,
+        hook: Option<(bool, f64)>,
+        unsaved: bool,
+        beside: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        slf.get().set_recipe(Recipe {
+            id: id.to_owned(),
+            hook: hook.map(|(cache_enabled, cache_ttl_ms)| hook_policy(cache_enabled, cache_ttl_ms)),
+            connector: Some(ConnectorRecipe {
+                id: id.to_owned(),
+                given: given::from_mapping(settings)?,
+                is_network: connector(id).is_some_and(|connector| connector.spec.network),
+                changes: unsaved.then(UnsavedChanges::default),
+                beside,
+            }),
+        })?;
+        Self::opened(slf)?;
+        Ok(())
+    }
+
+    /// What the backend has now: past the cache, and past a hook. `None` for a name that there is not.
+    fn _read<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyString>>> {
+        let py = slf.py();
+        let name = values::name(name)?;
+        let kept = Self::opened(slf)?.kept();
+        match runtime::wait(py, kept.refresh(&name))? {
+            Ok(value) => Ok(Some(PyString::new(py, value.expose()))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(errors::to_exception(py, &error)),
+        }
+    }
+
+    /// Store or update a secret.
+    #[pyo3(signature = (name, value))]
+    fn _set(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let name = values::name(name)?;
+        if slf.get().is_dictionary()? {
+            dictionary::set(slf.as_any(), &name, value)?;
+            return Self::written(slf, &name, Ok(()));
+        }
+        let value = values::value(value)?;
+        Self::warn_in_loop(slf)?;
+        let written = runtime::wait(slf.py(), Self::opened(slf)?.kept().set(&name, &value))?;
+        Self::written(slf, &name, written)
+    }
+
+    /// Return the names of all stored secrets, sorted.
+    fn _list(slf: &Bound<'_, Self>) -> PyResult<Vec<String>> {
+        if slf.get().is_dictionary()? {
+            return dictionary::list(slf.as_any());
+        }
+        Self::warn_in_loop(slf)?;
+        let names = runtime::wait(slf.py(), Self::opened(slf)?.kept().list())?;
+        Self::listed(slf.py(), names)
+    }
+
+    /// Remove a secret. Raises `KeyError` if there is none of that name.
+    #[pyo3(signature = (name))]
+    fn _delete(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        let name = values::name(name)?;
+        if slf.get().is_dictionary()? {
+            dictionary::delete(slf.as_any(), &name)?;
+            return Self::written(slf, &name, Ok(()));
+        }
+        Self::warn_in_loop(slf)?;
+        let written = runtime::wait(slf.py(), Self::opened(slf)?.kept().delete(&name))?;
+        Self::written(slf, &name, written)
+    }
+
+    fn _begin_set(
+        slf: &Bound<'_, Self>,
+        name: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<PyAny>> {
+        let (name, value) = (values::name(name)?, values::value(value)?);
+        let (kept, store) = (Self::opened(slf)?.kept().clone(), slf.clone().unbind());
+        let written = name.clone();
+        let work = async move { kept.set(&name, &value).await };
+        answer::begin(slf.py(), work, move |py, outcome| {
+            Self::written(store.bind(py), &written, outcome)?;
+            Ok(py.None())
+        })
+    }
+
+    fn _begin_list(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let kept = Self::opened(slf)?.kept().clone();
+        answer::begin(slf.py(), async move { kept.list().await }, |py, names| {
+            Ok(Self::listed(py, names)?.into_pyobject(py)?.unbind())
+        })
+    }
+
+    fn _begin_delete(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let name = values::name(name)?;
+        let (kept, store) = (Self::opened(slf)?.kept().clone(), slf.clone().unbind());
+        let written = name.clone();
+        answer::begin(slf.py(), async move { kept.delete(&name).await }, move |py, outcome| {
+            Self::written(store.bind(py), &written, outcome)?;
+            Ok(py.None())
+        })
+    }
+
+    /// Writes what `_set` and `_delete` kept in memory.
+    fn _save(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let opened = Self::opened(slf)?;
+        if let Some(unsaved) = &opened.unsaved {
+            runtime::wait(slf.py(), unsaved.save())?
+                .map_err(|error| errors::to_exception(slf.py(), &error))?;
+        }
+        Ok(())
+    }
+
+    fn _is_cached(slf: &Bound<'_, Self>, name: &str) -> PyResult<bool> {
+        Ok(Self::opened(slf)?.engine.with_value(name, |_| ()).is_some())
+    }
+
+    fn _forget(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
+        // What cannot be a name is not in the cache.
+        if let Ok(name) = SecretName::new(name) {
+            Self::opened(slf)?.engine.invalidate(&name);
+        }
+        Ok(())
+    }
+
+    fn _cached_entries(slf: &Bound<'_, Self>) -> PyResult<usize> {
+        Ok(Self::opened(slf)?.engine.cached_entries())
+    }
+}
+
+impl Store {
+    fn set_recipe(&self, recipe: Recipe) -> PyResult<()> {
+        self.recipe.set(recipe).map_err(|_| PyRuntimeError::new_err("this store is open already"))
+    }
+
+    fn recipe(&self) -> PyResult<&Recipe> {
+        self.recipe.get().ok_or_else(|| {
+            PyRuntimeError::new_err(
+                "this store is not open: its class's __init__ did not call super().__init__",
+            )
+        })
+    }
+
+    /// Whether it is a mapping of the caller's that is written.
+    fn is_dictionary(&self) -> PyResult<bool> {
+        Ok(self.recipe()?.connector.is_none())
+    }
+
+    /// The store as this process has it, opened if it must be.
+    fn opened<'a>(slf: &'a Bound<'_, Self>) -> PyResult<&'a Opened> {
+        let this = slf.get();
+        let recipe = this.recipe()?;
+        this.opened.get_or_open(|before| open(slf.as_any(), recipe, before))
+    }
+
+    fn cached<'py>(slf: &Bound<'py, Self>, name: &SecretName) -> PyResult<Option<Bound<'py, PyString>>> {
+        let opened = Self::opened(slf)?;
+        opened.copies.take(slf.py(), &opened.engine, name.as_str())
+    }
+
+    /// Fetches the value on this thread, or waits for whoever does.
+    fn fetch(slf: &Bound<'_, Self>, name: &SecretName) -> PyResult<Result<SecretValue>> {
+        let (py, engine) = (slf.py(), &Self::opened(slf)?.engine);
+        if slf.get().recipe()?.hook.is_none() {
+            Self::warn_in_loop(slf)?;
+            return Ok(py.detach(|| engine.get_blocking(name)));
+        }
+        Ok(match Self::claim(slf, engine, name)? {
+            Claimed::Answer(answer) => answer,
+            Claimed::Wait(waiting) => py.detach(|| waiting.wait_blocking()),
+        })
+    }
+
+    /// As [`fetch`](Store::fetch), elsewhere: a hook runs on a thread that may wait.
+    fn fetch_later(
+        slf: &Bound<'_, Self>,
+        name: SecretName,
+    ) -> PyResult<impl Future<Output = PyResult<Result<SecretValue>>> + Send + 'static> {
+        let engine = Self::opened(slf)?.engine.clone();
+        let hooked = slf.get().recipe()?.hook.is_some().then(|| slf.clone().unbind());
+        let handle = runtime::handle()?;
+        Ok(async move {
+            let Some(store) = hooked else { return Ok(engine.get(&name).await) };
+            let claim = move || interpreter::attached(|py| Self::claim(store.bind(py), &engine, &name));
+            match handle.spawn_blocking(claim).await {
+                Ok(Ok(claimed)) => Ok(match claimed? {
+                    Claimed::Answer(answer) => answer,
+                    Claimed::Wait(waiting) => waiting.wait().await,
+                }),
+                Ok(Err(ending)) => Ok(Err(ending)),
+                Err(_) => Ok(Err(Error::new(ErrorKind::Unavailable, "the hook was stopped"))),
+            }
+        })
+    }
+
+    /// The answer, with the hook's help where nobody else is asking it.
+    fn claim(slf: &Bound<'_, Self>, engine: &BaseSecretStore, name: &SecretName) -> PyResult<Claimed> {
+        let py = slf.py();
+        Ok(Claimed::Answer(match engine.claim(name) {
+            Err(error) => Err(error),
+            Ok(Claim::Answer(answer)) => answer,
+            Ok(Claim::Wait(waiting)) => return Ok(Claimed::Wait(waiting)),
+            Ok(Claim::Lead(landing)) => match hook::resolve(slf.as_any(), name) {
+                Ok(answer) => landing.land(answer),
+                // An interrupt is of this thread alone. Whoever waits is told that nothing came.
+                Err(raised) if !raised.is_instance_of::<PyException>(py) => return Err(raised),
+                Err(raised) => landing.land(Err(errors::from_raised(py, raised).with_name(name))),
+            },
+        }))
+    }
+
+    /// What `get` returns or raises.
+    fn finish<'py>(
+        slf: &Bound<'py, Self>,
+        name: &SecretName,
+        answer: Result<SecretValue>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        match answer {
+            // The string in the cache, so that the next reader gets the same one.
+            Ok(value) => Ok(match Self::cached(slf, name)? {
+                Some(string) => string.into_any(),
+                None => PyString::new(py, value.expose()).into_any(),
+            }),
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    && !errors::is_raised(&error)
+                    && !Self::fails_on_missing(slf)? =>
+            {
+                Ok(PyString::new(py, "").into_any())
+            }
+            Err(error) => Err(errors::to_exception(py, &error)),
+        }
+    }
+
+    /// As the configuration has it now.
+    fn fails_on_missing(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let py = slf.py();
+        slf.getattr(intern!(py, "_config"))?.getattr(intern!(py, "fail_on_missing"))?.is_truthy()
+    }
+
+    fn written(slf: &Bound<'_, Self>, name: &SecretName, outcome: Result<()>) -> PyResult<()> {
+        let opened = Self::opened(slf)?;
+        if slf.get().recipe()?.hook.is_some() {
+            // The engine above the hook does not know what was written below it.
+            opened.engine.invalidate(name);
+        }
+        outcome.map_err(|error| errors::to_exception(slf.py(), &error))
+    }
+
+    fn listed(py: Python<'_>, names: Result<Vec<SecretName>>) -> PyResult<Vec<String>> {
+        let names = names.map_err(|error| errors::to_exception(py, &error))?;
+        Ok(names.iter().map(|name| name.as_str().to_owned()).collect())
+    }
+
+    /// Warns where this thread is to wait for a network while a loop runs on it.
+    fn warn_in_loop(slf: &Bound<'_, Self>) -> PyResult<()> {
+        static WARNING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        let recipe = slf.get().recipe()?;
+        if recipe.connector.as_ref().is_none_or(|connector| !connector.is_network) {
+            return Ok(());
+        }
+        let py = slf.py();
+        let modules = py.import(intern!(py, "sys"))?.getattr(intern!(py, "modules"))?;
+        let asyncio = modules.call_method1(intern!(py, "get"), (intern!(py, "asyncio"),))?;
+        if asyncio.is_none() || asyncio.call_method0(intern!(py, "_get_running_loop"))?.is_none() {
+            return Ok(());
+        }
+        let category = WARNING.import(py, "modelmesh.interfaces.secret_store", "BlockingCallWarning")?;
+        let message =
+            c"a store behind a network is asked while an asyncio loop waits; await its a... form instead";
+        PyErr::warn(py, category, message, 1)
+    }
+}
+
+/// What became of a claim.
+enum Claimed {
+    Answer(Result<SecretValue>),
+    Wait(Waiting),
+}
