@@ -7,6 +7,7 @@ pub mod aws;
 #[cfg(feature = "azure")]
 pub mod azure;
 pub mod blocking;
+pub mod configuration;
 pub mod connector;
 pub mod disk;
 pub mod dotenv;

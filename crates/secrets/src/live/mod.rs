@@ -14,6 +14,7 @@ mod provider;
 mod start;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::{
     collections::HashMap,
