@@ -10,6 +10,7 @@ use std::{
 
 use modelmesh_secrets::{Error, ErrorKind};
 use pyo3::{intern, prelude::*};
+use tokio::task::AbortHandle;
 
 use crate::{errors::to_exception, interpreter, runtime};
 
@@ -52,7 +53,19 @@ impl Delivery {
     }
 }
 
-/// Starts `work`, and returns a future of the running loop, whose result is an [`Answer`].
+/// Called when a future is done: whoever awaited it may have given up.
+#[pyclass(frozen, module = "modelmesh._native", name = "_Stop")]
+struct Stop(AbortHandle);
+
+#[pymethods]
+impl Stop {
+    fn __call__(&self, _future: &Bound<'_, PyAny>) {
+        self.0.abort();
+    }
+}
+
+/// Starts `work`, and returns a future of the running loop, whose result is an [`Answer`]. Cancelling the future stops
+/// the work.
 ///
 /// `finish` makes the Python value, or the exception, where the answer is taken: on the loop's thread.
 pub(crate) fn begin<T: Send + 'static>(
@@ -61,13 +74,17 @@ pub(crate) fn begin<T: Send + 'static>(
     finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
 ) -> PyResult<Py<PyAny>> {
     let event_loop = py.import(intern!(py, "asyncio"))?.call_method0(intern!(py, "get_running_loop"))?;
-    let future = event_loop.call_method0(intern!(py, "create_future"))?.unbind();
-    let (event_loop, awaited) = (event_loop.unbind(), future.clone_ref(py));
+    let future = event_loop.call_method0(intern!(py, "create_future"))?;
     let handle = runtime::handle()?;
+    // A task of its own: if it panics, the future has an answer all the same.
+    let work = handle.spawn(work);
+    let stop = Py::new(py, Stop(work.abort_handle()))?;
+    future.call_method1(intern!(py, "add_done_callback"), (stop,))?;
+    let (event_loop, awaited) = (event_loop.unbind(), future.clone().unbind());
     handle.spawn(async move {
-        // A task of its own: if it panics, the future has an answer all the same.
-        let finish: Finish = match handle.spawn(work).await {
+        let finish: Finish = match work.await {
             Ok(outcome) => Box::new(move |py| finish(py, outcome)),
+            Err(stopped) if stopped.is_cancelled() => return,
             Err(_) => Box::new(|py| {
                 Err(to_exception(
                     py,
@@ -78,7 +95,7 @@ pub(crate) fn begin<T: Send + 'static>(
         // Nobody is left to hear of an answer that cannot be brought: the loop is closed, or the interpreter ends.
         let _ = interpreter::attached(|py| deliver(py, &event_loop, awaited, finish));
     });
-    Ok(future)
+    Ok(future.unbind())
 }
 
 fn deliver(py: Python<'_>, event_loop: &Py<PyAny>, future: Py<PyAny>, finish: Finish) -> PyResult<()> {

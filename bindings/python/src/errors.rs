@@ -55,11 +55,7 @@ pub(crate) fn from_raised(py: Python<'_>, raised: PyErr) -> Error {
 
 /// How the engine counts an exception. An outage lets the last good value live on; a mistake in the hook does not.
 fn kind_of(py: Python<'_>, raised: &PyErr) -> ErrorKind {
-    if raised.is_instance(
-        py,
-        &class(py, &BASE, "SecretStoreError")
-            .map_or_else(|_| py.None().into_bound(py), |class| class.clone().into_any()),
-    ) {
+    if is_ours(py, raised) {
         let kind = raised.value(py).getattr(intern!(py, "kind")).and_then(|kind| kind.extract::<String>());
         let known = |kind: String| ErrorKind::ALL.into_iter().find(|known| known.as_str() == kind);
         return kind.ok().and_then(known).unwrap_or(ErrorKind::InvalidConfig);
@@ -73,6 +69,10 @@ fn kind_of(py: Python<'_>, raised: &PyErr) -> ErrorKind {
     } else {
         ErrorKind::InvalidConfig
     }
+}
+
+fn is_ours(py: Python<'_>, raised: &PyErr) -> bool {
+    class(py, &BASE, "SecretStoreError").is_ok_and(|class| raised.is_instance(py, class))
 }
 
 /// Whether a hook raised this, rather than answered that there is no such name.

@@ -3,18 +3,24 @@
 //! It converts arguments and errors, and keeps copies of values as Python's own strings. Everything else is the engine's.
 
 mod answer;
+mod conformance;
 mod copies;
 mod dictionary;
 mod environment;
 mod errors;
+mod failure;
+mod generation;
 mod given;
 mod hook;
+mod host;
 mod interpreter;
 mod opening;
 mod process;
+mod resolver;
 mod runtime;
 mod store;
 mod values;
+mod watch;
 
 use pyo3::{prelude::*, types::PyDict};
 
@@ -29,7 +35,16 @@ fn _forked() {
 mod _native {
     use super::prepare;
     #[pymodule_export]
-    use super::{_forked, answer::Answer, interpreter::ending, store::Store};
+    use super::{
+        _forked,
+        answer::Answer,
+        conformance::{field, milliseconds, scan_text, to_backend, to_logical, to_reference},
+        generation::Generation,
+        interpreter::ending,
+        resolver::Resolver,
+        store::Store,
+        watch::Watch,
+    };
     use pyo3::prelude::*;
 
     #[pymodule_init]

@@ -11,11 +11,16 @@ import sys
 from modelmesh import _installation
 from modelmesh._installation import RouterFinder
 from modelmesh.interfaces.secret_store import SecretNotFoundError, SecretStoreError, SecretValue
+from modelmesh.resolver import AuthFailure, Generation, SecretResolver, Watch
 
 __all__ = [
+    "AuthFailure",
+    "Generation",
     "SecretNotFoundError",
+    "SecretResolver",
     "SecretStoreError",
     "SecretValue",
+    "Watch",
 ]
 
 sys.meta_path.append(RouterFinder())
