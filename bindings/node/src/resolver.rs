@@ -1,0 +1,247 @@
+//! The resolver of a configuration.
+
+use std::{path::Path, sync::Arc};
+
+use modelmesh_secrets::{
+    Error, ErrorKind, Result, SecretName,
+    config::{Configuration, Report},
+    document::Format,
+    live::SecretResolver,
+    printable,
+    reference::{Piece, PieceText, Reference, scan},
+};
+use modelmesh_stores::{
+    open::StoreSet,
+    registry::{OpenContext, catalogue},
+};
+use napi::bindgen_prelude::Either;
+use napi_derive::napi;
+
+use crate::{
+    failure::Failure,
+    generation::{Generation, Refusal, activated, reason},
+    host::{Desk, Host},
+    value::Secret,
+    watch::Watch,
+    work::{Outcome, Work},
+};
+
+/// The resolver of a configuration file.
+#[napi]
+pub struct Resolver {
+    resolver: SecretResolver,
+    desk: Arc<Desk>,
+}
+
+/// Reads a configuration file, resolves every reference in it, and activates its providers.
+#[napi(ts_return_type = "Work<Resolver | Failure>")]
+pub fn open_resolver(host: &Host, path: String) -> Work {
+    let desk = Arc::clone(host.desk());
+    host.work(async move {
+        match start(Path::new(&path)).await {
+            Ok(resolver) => Outcome::Resolver(Resolver { resolver, desk }),
+            Err(failure) => Outcome::Failed(failure),
+        }
+    })
+}
+
+async fn start(path: &Path) -> Result<SecretResolver, Failure> {
+    let (path, text) = read(path)?;
+    let format = Format::from_path(&path).unwrap_or(Format::Yaml);
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let configuration = Configuration::parse(&path.display().to_string(), base, &text, format, &catalogue())?;
+    let stores = StoreSet::new(Arc::new(configuration), OpenContext::default())?;
+    Ok(stores.live_configuration().start().await?)
+}
+
+fn read(path: &Path) -> Result<(std::path::PathBuf, String), Error> {
+    let failed = |error: &std::io::Error| {
+        let message = format!("cannot read '{}': {}", printable(&path.display().to_string()), error.kind());
+        Error::new(ErrorKind::Io, message)
+    };
+    let absolute = std::path::absolute(path).map_err(|error| failed(&error))?;
+    let text = std::fs::read_to_string(&absolute).map_err(|error| failed(&error))?;
+    Ok((absolute, text))
+}
+
+impl From<Box<Report>> for Failure {
+    fn from(report: Box<Report>) -> Self {
+        let parts = report.problems().iter().map(|problem| problem.error.clone().into()).collect();
+        Failure::of_several(report.to_string().trim_end().to_owned(), parts)
+    }
+}
+
+/// A reference, or the bare name of a secret of the default store.
+fn reference(text: &str) -> Result<Reference> {
+    if text.contains("${") { Reference::parse(text) } else { Ok(Reference::to(SecretName::new(text)?)) }
+}
+
+impl Resolver {
+    /// Work with a reference.
+    fn with_reference<F>(&self, text: &str, task: impl FnOnce(SecretResolver, Reference) -> F) -> Work
+    where
+        F: Future<Output = Result<Outcome>> + Send + 'static,
+    {
+        match reference(text) {
+            Ok(reference) => {
+                let task = task(self.resolver.clone(), reference);
+                Work::new(&self.desk, async move { task.await.into() })
+            }
+            Err(error) => Work::new(&self.desk, std::future::ready(Outcome::Failed(error.into()))),
+        }
+    }
+}
+
+#[napi]
+impl Resolver {
+    /// The texts with values in place of references, asked for in one plan. Fails with everything that fails.
+    #[napi(ts_return_type = "Work<string[] | Failure>")]
+    pub fn resolve(&self, texts: Vec<String>) -> Work {
+        let resolver = self.resolver.clone();
+        Work::new(&self.desk, async move {
+            match resolve(&resolver, &texts).await {
+                Ok(texts) => Outcome::Texts(texts),
+                Err(failure) => Outcome::Failed(failure),
+            }
+        })
+    }
+
+    /// The value of a reference, with what its store says about it.
+    #[napi(ts_return_type = "Work<Secret | Failure>")]
+    pub fn value(&self, reference: String) -> Work {
+        self.with_reference(&reference, |resolver, reference| async move {
+            Ok(Outcome::Secret(Secret::from(&resolver.get(&reference).await?)))
+        })
+    }
+
+    /// Forgets what is cached of a reference's document.
+    #[napi(ts_return_type = "Work<undefined | Failure>")]
+    pub fn invalidate(&self, reference: String) -> Work {
+        self.with_reference(&reference, |resolver, reference| async move {
+            resolver.invalidate(&reference).await.map(|()| Outcome::Nothing)
+        })
+    }
+
+    /// A live handle on a reference.
+    #[napi(ts_return_type = "Work<Watch | Failure>")]
+    pub fn watch(&self, reference: String) -> Work {
+        let desk = Arc::clone(&self.desk);
+        self.with_reference(&reference, |resolver, reference| async move {
+            Ok(Outcome::Watch(Watch::new(desk, resolver.watch(&reference).await?)))
+        })
+    }
+
+    /// Reports that the upstream API refused a version of a reference's value.
+    #[napi(ts_return_type = "Work<Refusal | Failure>")]
+    pub fn report_refused(&self, reference: String, version: String) -> Work {
+        self.with_reference(&reference, |resolver, reference| async move {
+            let outcome = resolver.report_auth_failure(&reference, &version.into()).await;
+            Ok(Outcome::Refusal(outcome.into()))
+        })
+    }
+
+    /// Reports that the upstream API refused the secret in a setting of a generation.
+    #[napi(ts_return_type = "Work<Refusal | Failure>")]
+    pub fn report_refused_setting(&self, generation: &Generation, path: String) -> Work {
+        let (provider, generation) =
+            (self.resolver.provider(generation.inner().provider()), Arc::clone(generation.inner()));
+        Work::new(&self.desk, async move {
+            match provider {
+                Some(provider) => {
+                    Outcome::Refusal(Refusal::from(provider.report_auth_failure(&generation, &path).await))
+                }
+                None => Outcome::Failed(no_such_provider().into()),
+            }
+        })
+    }
+
+    /// Re-resolves the references of a provider past the cache, and swaps its generation.
+    #[napi(ts_return_type = "Work<Generation | Failure>")]
+    pub fn activate(&self, provider: String, #[napi(ts_arg_type = "Reason")] why: String) -> Work {
+        let resolver = self.resolver.clone();
+        Work::new(&self.desk, async move {
+            let Some(reason) = reason(&why) else {
+                let error = Error::new(ErrorKind::InvalidConfig, "there is no such reason of an activation");
+                return Outcome::Failed(
+                    error.with_help("one of 'init', 'rotation', 'recovery' and 'manual'").into(),
+                );
+            };
+            match activated(resolver.activate(&provider, reason).await) {
+                Either::A(generation) => Outcome::Generation(generation),
+                Either::B(failure) => Outcome::Failed(failure),
+            }
+        })
+    }
+
+    /// Activates every provider: as many outcomes, in the order of the configuration.
+    #[napi(ts_return_type = "Work<(Generation | Failure)[]>")]
+    pub fn reload(&self) -> Work {
+        let resolver = self.resolver.clone();
+        Work::new(&self.desk, async move {
+            Outcome::Generations(resolver.reload().await.into_iter().map(activated).collect())
+        })
+    }
+
+    /// The IDs of the providers, in the order of the configuration.
+    #[napi]
+    pub fn providers(&self) -> Vec<String> {
+        self.resolver.providers().map(|provider| provider.id().to_owned()).collect()
+    }
+
+    /// The generation that a provider has now.
+    #[napi]
+    pub fn current(&self, provider: String) -> Either<Generation, Failure> {
+        let current = self.resolver.provider(&provider).ok_or_else(no_such_provider);
+        match current.and_then(|provider| provider.current()) {
+            Ok(generation) => Either::A(Generation::of(generation)),
+            Err(error) => Either::B(error.into()),
+        }
+    }
+}
+
+fn no_such_provider() -> Error {
+    Error::new(ErrorKind::InvalidConfig, "the configuration has no such provider")
+}
+
+/// Resolves texts: each reference is asked for once, all stores side by side.
+async fn resolve(resolver: &SecretResolver, texts: &[String]) -> Result<Vec<String>, Failure> {
+    let pieces: Vec<Vec<Piece<'_>>> = texts.iter().map(|text| scan(text).collect()).collect();
+    let mut references = Vec::new();
+    let mut failures = Vec::new();
+    for piece in pieces.iter().flatten() {
+        match &piece.text {
+            PieceText::Reference(reference) => references.push((**reference).clone()),
+            PieceText::Broken(error) => failures.push(Failure::from((**error).clone())),
+            PieceText::Literal(_) => {}
+        }
+    }
+    let values = resolver.resolver().get_many(&references).await;
+    let mut found = Vec::with_capacity(values.len());
+    for (reference, value) in references.iter().zip(values) {
+        match value {
+            Ok(value) => found.push(Some(value)),
+            // As `get` does: what may be missing is the empty text.
+            Err(error) if resolver.configuration().may_be_missing(reference, &error) => found.push(None),
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    if let Some(failure) = Failure::of_all(failures) {
+        return Err(failure);
+    }
+    let mut found = found.into_iter();
+    let text = |pieces: &Vec<Piece<'_>>| {
+        let mut text = String::new();
+        for piece in pieces {
+            match &piece.text {
+                PieceText::Literal(literal) => text.push_str(literal),
+                PieceText::Reference(_) | PieceText::Broken(_) => {
+                    if let Some(Some(value)) = found.next() {
+                        text.push_str(value.expose());
+                    }
+                }
+            }
+        }
+        text
+    };
+    Ok(pieces.iter().map(text).collect())
+}

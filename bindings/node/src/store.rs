@@ -1,0 +1,198 @@
+//! One store, with the engine around it.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use modelmesh_secrets::{
+    BaseSecretStore, Result, SecretManagement as _, SecretName, SecretResolution as _, SecretValue,
+    config::{Given, StoreEntry},
+    setting::ConnectorSpec,
+};
+use modelmesh_stores::{open::open_given, registry::OpenContext};
+use napi::{
+    Env,
+    bindgen_prelude::{Either, Either4, Object, Unknown},
+};
+use napi_derive::napi;
+
+use crate::{
+    epoch,
+    failure::Failure,
+    given,
+    hook::{HookConnector, Landing, Waiting, claimed},
+    host::{Desk, Host},
+    value::Secret,
+    work::{Outcome, Work},
+};
+
+/// A store that JavaScript made.
+#[napi]
+pub struct Store {
+    store: BaseSecretStore,
+    desk: Arc<Desk>,
+}
+
+/// Opens a store of a connector, from the settings of its table and the resolution parameters.
+#[napi]
+pub fn open_store(
+    host: &Host,
+    id: String,
+    #[napi(ts_arg_type = "GivenMap")] settings: Object<'_>,
+) -> napi::Result<Either<Store, Failure>> {
+    let settings = given::settings(&settings)?;
+    Ok(opened(host, open_given(&id, settings, &OpenContext::default())))
+}
+
+/// Opens a store over the hook of this number, from the resolution parameters.
+#[napi]
+pub fn open_hook(
+    host: &Host,
+    hook: u32,
+    id: String,
+    #[napi(ts_arg_type = "GivenMap")] settings: Object<'_>,
+) -> napi::Result<Either<Store, Failure>> {
+    let settings = given::settings(&settings)?;
+    Ok(opened(host, over_hook(host.desk(), hook, id, settings)))
+}
+
+fn over_hook(
+    desk: &Arc<Desk>,
+    hook: u32,
+    id: String,
+    settings: Vec<(String, Given)>,
+) -> Result<BaseSecretStore> {
+    let policy = StoreEntry::given(&id, ConnectorSpec::new("custom", "a hook"), settings)?.policy;
+    let connector = HookConnector { desk: Arc::clone(desk), hook, id: id.clone() };
+    Ok(BaseSecretStore::builder(Arc::new(connector)).name(id).policy(policy).build())
+}
+
+fn opened(host: &Host, store: Result<BaseSecretStore>) -> Either<Store, Failure> {
+    match store {
+        Ok(store) => Either::A(Store { store, desk: Arc::clone(host.desk()) }),
+        Err(error) => Either::B(error.into()),
+    }
+}
+
+impl Store {
+    /// Work with a name: `task` has the store and the name, if it is one.
+    fn with_name<F>(&self, name: &str, task: impl FnOnce(BaseSecretStore, SecretName) -> F) -> Work
+    where
+        F: Future<Output = Result<Outcome>> + Send + 'static,
+    {
+        match SecretName::new(name) {
+            Ok(name) => {
+                let task = task(self.store.clone(), name);
+                Work::new(&self.desk, async move { task.await.into() })
+            }
+            Err(error) => Work::new(&self.desk, std::future::ready(Outcome::Failed(error.into()))),
+        }
+    }
+}
+
+#[napi]
+impl Store {
+    /// The memory of the number that changes when copies are to be dropped; `null` where the runtime takes no memory
+    /// but its own. It may be asked for once.
+    #[napi(ts_return_type = "ArrayBuffer | null")]
+    pub fn epoch_buffer(&self, env: Env) -> Option<Unknown<'static>> {
+        epoch::buffer_over(env, self.store.epoch())
+    }
+
+    /// The number that changes when copies are to be dropped.
+    #[napi]
+    pub fn epoch(&self) -> u32 {
+        self.store.epoch().load(Ordering::Acquire)
+    }
+
+    /// The value, if it is in the cache.
+    #[napi]
+    pub fn cached(&self, name: String) -> Option<String> {
+        self.store.with_value(&name, |value| value.expose().to_owned())
+    }
+
+    /// The value. Blocks this thread if it is not in the cache; not for stores whose hook is JavaScript.
+    #[napi]
+    pub fn get(&self, name: String) -> Either<String, Failure> {
+        match SecretName::new(name).and_then(|name| self.store.get_blocking(&name)) {
+            Ok(value) => Either::A(value.expose().to_owned()),
+            Err(error) => Either::B(error.into()),
+        }
+    }
+
+    /// The value, with what the store says about it.
+    #[napi(ts_return_type = "Work<Secret | Failure>")]
+    pub fn fetch(&self, name: String) -> Work {
+        self.with_name(&name, |store, name| async move {
+            Ok(Outcome::Secret(Secret::from(&store.get(&name).await?)))
+        })
+    }
+
+    /// The value as the backend has it now, past the cache.
+    #[napi(ts_return_type = "Work<Secret | Failure>")]
+    pub fn refresh(&self, name: String) -> Work {
+        self.with_name(&name, |store, name| async move {
+            Ok(Outcome::Secret(Secret::from(&store.refresh(&name).await?)))
+        })
+    }
+
+    /// Fetches values into the cache, in as few calls as the store can take.
+    #[napi(ts_return_type = "Work<undefined | Failure>")]
+    pub fn preload(&self, names: Vec<String>) -> Work {
+        let (store, names) = (self.store.clone(), names.iter().map(SecretName::new).collect::<Result<Vec<_>>>());
+        Work::new(&self.desk, async move {
+            let failures: Vec<Failure> = match names {
+                Ok(names) => store.get_many(&names).await.into_iter().filter_map(Result::err).map(Failure::from).collect(),
+                Err(error) => vec![error.into()],
+            };
+            Failure::of_all(failures).map_or(Outcome::Nothing, Outcome::Failed)
+        })
+    }
+
+    /// Stores a secret, for good.
+    #[napi(ts_return_type = "Work<undefined | Failure>")]
+    pub fn set(&self, name: String, secret: Secret) -> Work {
+        self.with_name(&name, |store, name| async move {
+            let value: SecretValue = secret.into_value()?;
+            store.set(&name, &value).await.map(|()| Outcome::Nothing)
+        })
+    }
+
+    /// Removes a secret.
+    #[napi(ts_return_type = "Work<undefined | Failure>")]
+    pub fn delete(&self, name: String) -> Work {
+        self.with_name(&name, |store, name| async move { store.delete(&name).await.map(|()| Outcome::Nothing) })
+    }
+
+    /// The names of all secrets, sorted.
+    #[napi(ts_return_type = "Work<string[] | Failure>")]
+    pub fn list(&self) -> Work {
+        let store = self.store.clone();
+        Work::new(&self.desk, async move {
+            let names = store.list().await;
+            names.map(|names| Outcome::Texts(names.iter().map(|name| name.as_str().to_owned()).collect())).into()
+        })
+    }
+
+    /// Forgets what is cached of a name.
+    #[napi]
+    pub fn invalidate(&self, name: String) {
+        // What is no name is not in the cache.
+        if let Ok(name) = SecretName::new(name) {
+            self.store.invalidate(&name);
+        }
+    }
+
+    /// Forgets everything that is cached.
+    #[napi]
+    pub fn clear(&self) {
+        self.store.clear_cache();
+    }
+
+    /// The value, the duty to call the hook, or a place among those who wait for it.
+    #[napi]
+    pub fn claim(&self, name: String) -> Either4<Secret, Failure, Landing, Waiting> {
+        match SecretName::new(name) {
+            Ok(name) => claimed(self.store.claim(&name), name, &self.desk),
+            Err(error) => Either4::B(error.into()),
+        }
+    }
+}
