@@ -1,0 +1,57 @@
+import type { Given, GivenMap } from './binding.js';
+import type { ResolutionOptions } from './config.js';
+
+/** @internal Options as the engine's settings: keys in snake_case, what is undefined left out. */
+export function given(options: object): GivenMap {
+  return mapping(Object.entries(options), snakeCase);
+}
+
+const RESOLUTION_KEYS = [
+  'cacheEnabled',
+  'cacheTtlMs',
+  'failOnMissing',
+  'ttlJitter',
+  'refreshAhead',
+  'maxStale',
+  'negativeTtl',
+  'fetchTimeout',
+  'retry',
+  'breaker',
+  'maxInFlight',
+  'minRefreshInterval',
+  'previousRetain',
+  'maxEntries',
+] as const satisfies (keyof ResolutionOptions)[];
+
+/** @internal The resolution parameters of options that may hold more, such as those of a subclass. */
+export function givenResolution(options: ResolutionOptions): GivenMap {
+  return mapping(
+    RESOLUTION_KEYS.map((key) => [key, options[key]]),
+    snakeCase,
+  );
+}
+
+function mapping(entries: [string, unknown][], spell: (key: string) => string): GivenMap {
+  const set = entries.filter(([, value]) => value !== undefined && value !== null);
+  return { keys: set.map(([key]) => spell(key)), values: set.map(([key, value]) => setting(key, value)) };
+}
+
+function setting(key: string, value: unknown): Given {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'boolean':
+      return value;
+    case 'object':
+      if (Array.isArray(value)) return value.map((item) => setting(key, item));
+      if (value !== null) {
+        // The names of secrets are names, not keys.
+        return mapping(Object.entries(value), key === 'secrets' ? (name) => name : snakeCase);
+      }
+  }
+  throw new TypeError(`the option '${key}' must be a string, a number, a boolean, a list or an object`);
+}
+
+function snakeCase(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,189 @@
+import type { Failure, HookAnswer, HookCall, Landing, Secret, Store } from './binding.js';
+import type { ResolutionOptions } from './config.js';
+import { SecretStoreError } from './errors.js';
+import { Flight, asksItself } from './flight.js';
+import { givenResolution } from './given.js';
+import { addHook, answered, failed, host, wait, type Hook, type Resolved } from './host.js';
+import { native } from './native.js';
+import type { Reads } from './reads.js';
+import { isFailure, orThrow, toError } from './thrown.js';
+
+/** As a store that has no engine would do it: the hook is called when its caller needs it, and always then. */
+const DEFAULTS = { ttlJitter: 0, refreshAhead: 1, negativeTtl: 0 } satisfies ResolutionOptions;
+
+/**
+ * @internal A store whose hook is JavaScript.
+ *
+ * Whoever needs a value that is not in the cache claims its fetch from the engine, calls the hook itself, and lands the
+ * answer for everyone. The engine has the hook called when it asks by itself, for an activation or a refresh.
+ */
+export class HookReads implements Reads, Hook {
+  readonly store: Store;
+  readonly #resolve: (name: string) => Resolved | PromiseLike<Resolved>;
+  readonly #timeout: number;
+  /** The calls of the hook that are under way. */
+  readonly #flights = new Map<string, Flight>();
+
+  constructor(id: string, options: ResolutionOptions, resolve: (name: string) => Resolved | PromiseLike<Resolved>) {
+    this.#resolve = resolve;
+    this.store = orThrow(native.openHook(host, addHook(this), id, givenResolution({ ...DEFAULTS, ...defined(options) })));
+    const { fetchTimeout = '5s' } = options;
+    this.#timeout = native.grammarDuration(String(fetchTimeout)) ?? 5000;
+  }
+
+  text(name: string): string | Failure {
+    const secret = this.secret(name);
+    return isFailure(secret) ? secret : secret.value;
+  }
+
+  secret(name: string): Secret | Failure {
+    // This thread is calling the hook for this very name, and cannot wait for itself.
+    if (this.#flights.has(name)) throw asksItself(name);
+    const claim = this.store.claim(name);
+    if (claim instanceof native.Landing) return this.#lead(name, claim);
+    if (claim instanceof native.Waiting) return wait(claim.work());
+    return claim;
+  }
+
+  async secretLater(name: string): Promise<Secret | Failure> {
+    const flight = this.#flights.get(name);
+    if (flight !== undefined) {
+      const leave = flight.board(name);
+      try {
+        if (flight.answer !== undefined) return await flight.answer;
+        const claim = this.store.claim(name);
+        if (claim instanceof native.Waiting) return await claim.work().promise();
+      } finally {
+        leave();
+      }
+    }
+    const claim = this.store.claim(name);
+    if (claim instanceof native.Landing) return await this.#leadLater(name, claim, () => this.#resolve(name));
+    if (claim instanceof native.Waiting) return await claim.work().promise();
+    return claim;
+  }
+
+  async preload(names: readonly string[]): Promise<undefined> {
+    const outcomes = await Promise.allSettled(names.map(async (name) => orThrow(await this.secretLater(name))));
+    const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) throw new AggregateError(errors, `${errors.length} secrets could not be fetched`);
+  }
+
+  serve(call: HookCall, isBlocked: boolean): void {
+    const flight = new Flight();
+    this.#flights.set(call.name, flight);
+    const answer = (answer: HookAnswer) => {
+      if (this.#flights.get(call.name) === flight) this.#flights.delete(call.name);
+      host.answer(call.call, answer);
+    };
+    const found = attempt(() => flight.run(() => this.#resolve(call.name)));
+    if ('error' in found) answer(failed(found.error));
+    else if (!isPromise(found.value)) answer(given(found.value));
+    else if (isBlocked) {
+      ignore(found.value);
+      answer(failed(needsPromise(call.name)));
+    } else void settle(found.value).then(answer);
+  }
+
+  /** Calls the hook on this thread, and lands what it gives. */
+  #lead(name: string, landing: Landing): Secret | Failure {
+    const flight = new Flight();
+    this.#flights.set(name, flight);
+    const found = attempt(() => this.#resolve(name));
+    this.#flights.delete(name);
+    if ('error' in found) return landing.land(failed(found.error));
+    const { value } = found;
+    if (!isPromise(value)) return landing.land(given(value));
+    // It is under way now: those who can wait for it shall have it.
+    ignore(this.#leadLater(name, landing, () => value));
+    throw needsPromise(name);
+  }
+
+  /** Calls the hook, and lands what it gives in the end. */
+  async #leadLater(
+    name: string,
+    landing: Landing,
+    resolve: () => Resolved | PromiseLike<Resolved>,
+  ): Promise<Secret> {
+    const flight = new Flight();
+    const leave = flight.board(name);
+    this.#flights.set(name, flight);
+    flight.answer = this.#fly(flight, name, landing, resolve);
+    try {
+      return await flight.answer;
+    } finally {
+      leave();
+    }
+  }
+
+  async #fly(
+    flight: Flight,
+    name: string,
+    landing: Landing,
+    resolve: () => Resolved | PromiseLike<Resolved>,
+  ): Promise<Secret> {
+    // The flight is known by its answer before its hook is called.
+    await undefined;
+    const found = attempt(() => flight.run(resolve));
+    const answer = 'error' in found ? failed(found.error) : await this.#inTime(found.value);
+    if (this.#flights.get(name) === flight) this.#flights.delete(name);
+    const outcome = landing.land(answer);
+    if (isFailure(outcome)) throw toError(outcome);
+    return outcome;
+  }
+
+  /** What a hook gives, if it gives it in time. */
+  async #inTime(found: Resolved | PromiseLike<Resolved>): Promise<HookAnswer> {
+    if (!isPromise(found)) return given(found);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<HookAnswer>((resolve) => {
+      timer = setTimeout(() => {
+        resolve(failed(new SecretStoreError('unavailable', `no answer within ${this.#timeout} ms`)));
+      }, this.#timeout);
+    });
+    const answer = await Promise.race([settle(found), late]);
+    clearTimeout(timer);
+    return answer;
+  }
+}
+
+function attempt<T>(hook: () => T): { value: T } | { error: unknown } {
+  try {
+    return { value: hook() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function given(found: Resolved): HookAnswer {
+  const answer = attempt(() => answered(found));
+  return 'error' in answer ? failed(answer.error) : answer.value;
+}
+
+async function settle(found: PromiseLike<Resolved>): Promise<HookAnswer> {
+  try {
+    return given(await found);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function ignore(promise: PromiseLike<unknown>): void {
+  promise.then(undefined, () => {});
+}
+
+function isPromise(found: Resolved | PromiseLike<Resolved>): found is PromiseLike<Resolved> {
+  return typeof found === 'object' && found !== null && 'then' in found && typeof found.then === 'function';
+}
+
+function needsPromise(name: string): SecretStoreError {
+  return new SecretStoreError('unsupported', "the store's '_resolve' returned a promise, which a synchronous call cannot wait for", {
+    secret: name,
+    help: "call the form with 'Async' at its end, or 'preload' the name",
+  });
+}
+
+function defined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

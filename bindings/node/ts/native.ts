@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** @internal The native part, for this system. */
+export const native = load();
+
+function load(): typeof import('./binding.js') {
+  const file = join(__dirname, '..', 'native', `modelmesh-${platform()}.node`);
+  if (!existsSync(file)) {
+    throw new Error(`this build of 'modelmesh' has no native part for this system: '${file}' is not there`);
+  }
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return require(file) as typeof import('./binding.js');
+}
+
+/** `linux-x64-gnu`, `linux-arm64-musl`, `darwin-arm64`, `win32-x64`. */
+function platform(): string {
+  const name = `${process.platform}-${process.arch}`;
+  return process.platform === 'linux' ? `${name}-${usesGlibc() ? 'gnu' : 'musl'}` : name;
+}
+
+function usesGlibc(): boolean {
+  const report = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  return report.header.glibcVersionRuntime !== undefined;
+}

@@ -1,0 +1,62 @@
+import type { Failure } from './binding.js';
+import { SecretStoreError, notFound, type ErrorKind } from './errors.js';
+
+/**
+ * What hooks threw, under the numbers by which the engine knows it. The engine hands an error to everyone who waited,
+ * and each of them is to get the very value that was thrown.
+ */
+const thrown = new Map<number, unknown>();
+let numbers = 0;
+
+/** @internal Keeps what a hook threw; `forgotten` are those that the engine needs no more. */
+export function keep(value: unknown, forgotten: readonly number[]): number {
+  for (const number of forgotten) thrown.delete(number);
+  numbers = (numbers + 1) >>> 0;
+  thrown.set(numbers, value);
+  return numbers;
+}
+
+/** @internal The error of a failure: what a hook threw, or one that says what the failure says. */
+export function toError(failure: Failure): unknown {
+  if (failure.thrown !== undefined && thrown.has(failure.thrown)) return thrown.get(failure.thrown);
+  const errors = failure.parts?.map(toError).filter((error) => error instanceof Error);
+  return new SecretStoreError(failure.kind, failure.message, { ...detailsOf(failure), errors });
+}
+
+/** @internal As {@link toError}, for a call that asked for this name. */
+export function toErrorOf(name: string, failure: Failure): unknown {
+  if (failure.kind === 'not_found' && failure.thrown === undefined) return notFound(name, detailsOf(failure));
+  return toError(failure);
+}
+
+function detailsOf({ store, secret, help, retryAfterMs }: Failure) {
+  return { store, secret, help, retryAfterMs };
+}
+
+/** @internal Whether a call failed. */
+export function isFailure(outcome: unknown): outcome is Failure {
+  return typeof outcome === 'object' && outcome !== null && 'kind' in outcome;
+}
+
+/** @internal The outcome, unless it is a failure. */
+export function orThrow<T>(outcome: T | Failure): T {
+  if (isFailure(outcome)) throw toError(outcome);
+  return outcome;
+}
+
+const UNREACHABLE = /^(E(CONN|HOST|NET|ADDR|PIPE|TIMEDOUT|AI_)|UND_ERR_|ENOTFOUND)/;
+
+/**
+ * @internal What an exception of a hook means to the engine: whether the last good value may be served instead, and
+ * whether another try is worth it.
+ */
+export function kindOf(error: unknown): ErrorKind {
+  if (error instanceof SecretStoreError) return error.kind;
+  // 'fetch' wraps what happened.
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (cause.name === 'TimeoutError' || (typeof code === 'string' && UNREACHABLE.test(code))) return 'unavailable';
+    if (typeof syscall === 'string') return 'io';
+  }
+  return 'unsupported';
+}
