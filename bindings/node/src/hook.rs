@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc};
 
 use modelmesh_secrets::{
     Claim, Error, Result, SecretName, SecretResolution, SecretStoreConnector, SecretValue, async_trait,
+    config::Given,
 };
+use modelmesh_stores::registry::HostConnectors;
 use napi::bindgen_prelude::{Either, Either4};
 use napi_derive::napi;
 
@@ -31,7 +33,7 @@ impl fmt::Debug for HookConnector {
 #[async_trait]
 impl SecretResolution for HookConnector {
     async fn get(&self, name: &SecretName) -> Result<SecretValue> {
-        let answer = self.desk.call(self.hook, name.as_str()).await?;
+        let answer = self.desk.resolve(self.hook, name.as_str()).await?;
         answer.ok_or_else(|| Error::not_found(name.as_str()))
     }
 }
@@ -39,6 +41,23 @@ impl SecretResolution for HookConnector {
 impl SecretStoreConnector for HookConnector {
     fn connector_id(&self) -> &str {
         &self.id
+    }
+}
+
+impl Drop for HookConnector {
+    fn drop(&mut self) {
+        self.desk.release(self.hook);
+    }
+}
+
+/// The connectors that JavaScript has registered, for configurations that name them.
+pub(crate) struct Registered(pub(crate) Arc<Desk>);
+
+#[async_trait]
+impl HostConnectors for Registered {
+    async fn open(&self, id: &str, settings: &[(String, Given)]) -> Result<Arc<dyn SecretStoreConnector>> {
+        let hook = self.0.open(id, settings).await?;
+        Ok(Arc::new(HookConnector { desk: Arc::clone(&self.0), hook, id: id.to_owned() }))
     }
 }
 

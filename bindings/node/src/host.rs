@@ -1,7 +1,8 @@
 //! The thread of JavaScript, and what the engine asks of it.
 //!
 //! A hook written in JavaScript runs on the thread that made its store, and nowhere else. When the engine wants one
-//! called (to refresh a value, or to activate a provider), it lays the call on that thread's [`Desk`]:
+//! called (to refresh a value, or to activate a provider), or a store made that a configuration names, it lays the call
+//! on that thread's [`Desk`]:
 //!
 //! - If the thread is in its event loop, it is woken, and takes the call from there.
 //! - If it waits for the engine itself, in a synchronous call, it is woken there, and that call returns for as long as
@@ -12,10 +13,10 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use modelmesh_secrets::{Error, ErrorKind, Result, SecretValue};
+use modelmesh_secrets::{Error, ErrorKind, Result, SecretValue, config::Given};
 use napi::{
     Status,
-    bindgen_prelude::Function,
+    bindgen_prelude::{Either, Function},
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
 };
 use napi_derive::napi;
@@ -23,6 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     failure::{Forgotten, kind, thrown},
+    given::GivenMap,
     value::Secret,
 };
 
@@ -55,7 +57,7 @@ impl HookAnswer {
 }
 
 /// A call of a hook, laid on the desk of its thread.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct HookCall {
     /// The number of the call, for its answer.
     pub call: u32,
@@ -63,6 +65,30 @@ pub struct HookCall {
     pub hook: u32,
     /// The name to be looked up.
     pub name: String,
+}
+
+/// A store of a connector of JavaScript is to be made, for a configuration.
+#[napi(object, object_from_js = false)]
+pub struct OpenCall {
+    /// The number of the call, for its answer.
+    pub call: u32,
+    /// The connector's ID.
+    pub connector: String,
+    /// What its entry in the file holds.
+    #[napi(ts_type = "GivenMap")]
+    pub settings: GivenMap,
+}
+
+/// What is asked of the thread.
+pub(crate) enum Request {
+    Resolve { hook: u32, name: String },
+    Open { connector: String, settings: Vec<(String, Given)> },
+}
+
+/// What the thread answers.
+pub(crate) enum Reply {
+    Value(Option<SecretValue>),
+    Hook(u32),
 }
 
 /// Calls that wait for a thread, and those that wait for its answers.
@@ -75,9 +101,10 @@ pub(crate) struct Desk {
 
 #[derive(Default)]
 struct State {
-    calls: VecDeque<HookCall>,
-    replies: HashMap<u32, oneshot::Sender<Result<Option<SecretValue>>>>,
+    calls: VecDeque<(u32, Request)>,
+    replies: HashMap<u32, oneshot::Sender<Result<Reply>>>,
     numbers: u32,
+    released: Vec<u32>,
 }
 
 /// Where an outcome is put that a thread waits for.
@@ -107,24 +134,54 @@ impl Desk {
     }
 
     /// Has a hook called.
-    pub(crate) async fn call(&self, hook: u32, name: &str) -> Result<Option<SecretValue>> {
-        let gone = || Error::new(ErrorKind::Unavailable, "the thread that the store was made on has ended");
+    pub(crate) async fn resolve(&self, hook: u32, name: &str) -> Result<Option<SecretValue>> {
+        match self.ask(Request::Resolve { hook, name: name.to_owned() }).await? {
+            Reply::Value(value) => Ok(value),
+            Reply::Hook(_) => Err(Error::not_found(name)),
+        }
+    }
+
+    /// Has a store made; the number of its hook.
+    pub(crate) async fn open(&self, connector: &str, settings: &[(String, Given)]) -> Result<u32> {
+        let request = Request::Open { connector: connector.to_owned(), settings: settings.to_vec() };
+        match self.ask(request).await? {
+            Reply::Hook(hook) => Ok(hook),
+            Reply::Value(_) => Err(Error::new(ErrorKind::InvalidConfig, "the connector made no store")),
+        }
+    }
+
+    async fn ask(&self, request: Request) -> Result<Reply> {
         let (reply, answer) = oneshot::channel();
         let call = {
             let mut state = self.state();
             let call = state.numbers;
             state.numbers = call.wrapping_add(1);
             state.replies.insert(call, reply);
-            state.calls.push_back(HookCall { call, hook, name: name.to_owned() });
+            state.calls.push_back((call, request));
             call
         };
         self.changed.notify_all();
         if self.bell.call((), ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
             let mut state = self.state();
             state.replies.remove(&call);
-            state.calls.retain(|laid| laid.call != call);
+            state.calls.retain(|(laid, _)| *laid != call);
         }
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        answer.await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Unavailable, "the thread that the store was made on has ended"))
+        })
+    }
+
+    /// Nothing will call this hook any more.
+    pub(crate) fn release(&self, hook: u32) {
+        self.state().released.push(hook);
+    }
+
+    fn reply(&self, call: u32, reply: Result<Reply>) {
+        let waiting = self.state().replies.remove(&call);
+        if let Some(waiting) = waiting {
+            // Nobody waits any more where the time was over.
+            let _ = waiting.send(reply);
+        }
     }
 
     /// Puts an outcome into a slot, and wakes who waits for it.
@@ -175,20 +232,34 @@ impl Host {
         })))
     }
 
-    /// The next hook to be called.
+    /// The next hook to be called, or store to be made.
     #[napi]
-    pub fn take(&self) -> Option<HookCall> {
-        self.0.state().calls.pop_front()
+    pub fn take(&self) -> Option<Either<HookCall, OpenCall>> {
+        let (call, request) = self.0.state().calls.pop_front()?;
+        Some(match request {
+            Request::Resolve { hook, name } => Either::A(HookCall { call, hook, name }),
+            Request::Open { connector, settings } => {
+                Either::B(OpenCall { call, connector, settings: GivenMap(settings) })
+            }
+        })
     }
 
-    /// What a hook gave.
+    /// What a hook gave, or what was thrown where a store was to be made.
     #[napi]
     pub fn answer(&self, call: u32, answer: HookAnswer) {
-        let reply = self.0.state().replies.remove(&call);
-        if let Some(reply) = reply {
-            // Nobody waits any more where the time was over.
-            let _ = reply.send(answer.into_result(&self.0));
-        }
+        self.0.reply(call, answer.into_result(&self.0).map(Reply::Value));
+    }
+
+    /// The hook of the store that was made.
+    #[napi]
+    pub fn opened(&self, call: u32, hook: u32) {
+        self.0.reply(call, Ok(Reply::Hook(hook)));
+    }
+
+    /// The hooks of stores that were made for a configuration, and that nothing will call any more.
+    #[napi]
+    pub fn released(&self) -> Vec<u32> {
+        std::mem::take(&mut self.0.state().released)
     }
 
     /// The numbers of thrown values that nothing refers to any more.

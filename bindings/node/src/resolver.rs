@@ -1,6 +1,10 @@
 //! The resolver of a configuration.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use modelmesh_secrets::{
     Error, ErrorKind, Result, SecretName,
@@ -9,6 +13,7 @@ use modelmesh_secrets::{
     live::SecretResolver,
     printable,
     reference::{Piece, PieceText, Reference, scan},
+    setting::ConnectorSpec,
 };
 use modelmesh_stores::{
     open::StoreSet,
@@ -20,6 +25,7 @@ use napi_derive::napi;
 use crate::{
     failure::Failure,
     generation::{Generation, Refusal, activated, reason},
+    hook::Registered,
     host::{Desk, Host},
     value::Secret,
     watch::Watch,
@@ -33,25 +39,42 @@ pub struct Resolver {
     desk: Arc<Desk>,
 }
 
-/// Reads a configuration file, resolves every reference in it, and activates its providers.
+/// Reads a configuration file, resolves every reference in it, and activates its providers. `connectors` are the IDs of
+/// those that JavaScript has.
 #[napi(ts_return_type = "Work<Resolver | Failure>")]
-pub fn open_resolver(host: &Host, path: String) -> Work {
+pub fn open_resolver(host: &Host, path: String, connectors: Vec<String>) -> Work {
     let desk = Arc::clone(host.desk());
-    host.work(async move {
-        match start(Path::new(&path)).await {
+    Work::new(host.desk(), async move {
+        match start(Path::new(&path), &connectors, &desk).await {
             Ok(resolver) => Outcome::Resolver(Resolver { resolver, desk }),
             Err(failure) => Outcome::Failed(failure),
         }
     })
 }
 
-async fn start(path: &Path) -> Result<SecretResolver, Failure> {
+async fn start(path: &Path, connectors: &[String], desk: &Arc<Desk>) -> Result<SecretResolver, Failure> {
     let (path, text) = read(path)?;
     let format = Format::from_path(&path).unwrap_or(Format::Yaml);
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let configuration = Configuration::parse(&path.display().to_string(), base, &text, format, &catalogue())?;
-    let stores = StoreSet::new(Arc::new(configuration), OpenContext::default())?;
+    let host = connectors.iter().map(|id| ConnectorSpec::of_host(lasting(id), "a connector of the program"));
+    let catalogue: Vec<ConnectorSpec> = host.chain(catalogue()).collect();
+    let configuration = Configuration::parse(&path.display().to_string(), base, &text, format, &catalogue)?;
+    let mut context = OpenContext::default();
+    context.host = Some(Arc::new(Registered(Arc::clone(desk))));
+    let stores = StoreSet::new(Arc::new(configuration), context)?;
     Ok(stores.live_configuration().start().await?)
+}
+
+/// An ID that lasts as long as the process: specifications are made of those. Each is kept once.
+fn lasting(id: &str) -> &'static str {
+    static IDS: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
+    let mut ids = IDS.lock().unwrap_or_else(PoisonError::into_inner);
+    let ids = ids.get_or_insert_default();
+    ids.get(id).copied().unwrap_or_else(|| {
+        let id: &'static str = Box::leak(id.into());
+        ids.insert(id);
+        id
+    })
 }
 
 fn read(path: &Path) -> Result<(std::path::PathBuf, String), Error> {

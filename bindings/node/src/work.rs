@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{
     failure::Failure,
     generation::{Generation, Refusal},
-    host::{Desk, Host, Slot},
+    host::{Desk, Slot},
     resolver::Resolver,
     value::Secret,
     watch::Watch,
@@ -125,11 +125,4 @@ async fn run(future: Task) -> Outcome {
     RUNTIME.spawn(future).await.unwrap_or_else(|_| {
         Outcome::Failed(Error::new(ErrorKind::Unavailable, "the store's own code panicked").into())
     })
-}
-
-impl Host {
-    /// Work for the thread of this host.
-    pub(crate) fn work(&self, future: impl Future<Output = Outcome> + Send + 'static) -> Work {
-        Work::new(self.desk(), future)
-    }
 }

@@ -12,6 +12,12 @@ export interface GivenMap {
   values: Given[];
 }
 
+/**
+ * Reads a configuration file, resolves every reference in it, and activates its providers. `connectors` are the IDs of
+ * those that JavaScript has.
+ */
+export function openResolver(host: Host, path: string, connectors: Array<string>): Work<Resolver | Failure>;
+
 /** A backend's name of a logical one, and that in its canonical spelling; or the kind of error. */
 export function grammarBackendName(prefix: string, rule: string, name: string): Array<string> | string;
 
@@ -54,6 +60,16 @@ export declare class Waiting {
   private constructor();
   /** Waits for the value. */
   work(): Work<Secret | Failure>
+}
+
+/** A store of a connector of JavaScript is to be made, for a configuration. */
+export interface OpenCall {
+  /** The number of the call, for its answer. */
+  call: number
+  /** The connector's ID. */
+  connector: string
+  /** What its entry in the file holds. */
+  settings: GivenMap
 }
 
 /** A store that JavaScript made. */
@@ -130,10 +146,14 @@ export declare class Generation {
 export declare class Host {
   /** The host of this thread. `ring` is called, in its event loop, when there are calls to [take](Host::take). */
   constructor(ring: () => void)
-  /** The next hook to be called. */
-  take(): HookCall | null
-  /** What a hook gave. */
+  /** The next hook to be called, or store to be made. */
+  take(): HookCall | OpenCall | null
+  /** What a hook gave, or what was thrown where a store was to be made. */
   answer(call: number, answer: HookAnswer): void
+  /** The hook of the store that was made. */
+  opened(call: number, hook: number): void
+  /** The hooks of stores that were made for a configuration, and that nothing will call any more. */
+  released(): Array<number>
   /** The numbers of thrown values that nothing refers to any more. */
   forgotten(): Array<number>
 }
@@ -143,9 +163,6 @@ export function openStore(host: Host, id: string, settings: GivenMap): Store | F
 
 /** Opens a store over the hook of this number, from the resolution parameters. */
 export function openHook(host: Host, hook: number, id: string, settings: GivenMap): Store | Failure;
-
-/** Reads a configuration file, resolves every reference in it, and activates its providers. */
-export function openResolver(host: Host, path: string): Work<Resolver | Failure>;
 
 /** The duty to call the hook, for everyone who waits for the value. */
 export declare class Landing {

@@ -3,7 +3,8 @@ import type { ResolutionOptions } from './config.js';
 import { SecretStoreError } from './errors.js';
 import { Flight, asksItself } from './flight.js';
 import { givenResolution } from './given.js';
-import { addHook, answered, failed, host, wait, type Hook, type Resolved } from './host.js';
+import { attempt, callHook, given, ignore, isPromise, needsPromise, settle } from './hook-call.js';
+import { addHook, failed, host, wait, type Hook, type Resolved } from './host.js';
 import { native } from './native.js';
 import type { Reads } from './reads.js';
 import { isFailure, orThrow, toError } from './thrown.js';
@@ -73,17 +74,15 @@ export class HookReads implements Reads, Hook {
   serve(call: HookCall, isBlocked: boolean): void {
     const flight = new Flight();
     this.#flights.set(call.name, flight);
-    const answer = (answer: HookAnswer) => {
-      if (this.#flights.get(call.name) === flight) this.#flights.delete(call.name);
-      host.answer(call.call, answer);
-    };
-    const found = attempt(() => flight.run(() => this.#resolve(call.name)));
-    if ('error' in found) answer(failed(found.error));
-    else if (!isPromise(found.value)) answer(given(found.value));
-    else if (isBlocked) {
-      ignore(found.value);
-      answer(failed(needsPromise(call.name)));
-    } else void settle(found.value).then(answer);
+    callHook(
+      () => flight.run(() => this.#resolve(call.name)),
+      call.name,
+      isBlocked,
+      (answer) => {
+        this.#landed(call.name, flight);
+        host.answer(call.call, answer);
+      },
+    );
   }
 
   /** Calls the hook on this thread, and lands what it gives. */
@@ -127,10 +126,14 @@ export class HookReads implements Reads, Hook {
     await undefined;
     const found = attempt(() => flight.run(resolve));
     const answer = 'error' in found ? failed(found.error) : await this.#inTime(found.value);
-    if (this.#flights.get(name) === flight) this.#flights.delete(name);
+    this.#landed(name, flight);
     const outcome = landing.land(answer);
     if (isFailure(outcome)) throw toError(outcome);
     return outcome;
+  }
+
+  #landed(name: string, flight: Flight): void {
+    if (this.#flights.get(name) === flight) this.#flights.delete(name);
   }
 
   /** What a hook gives, if it gives it in time. */
@@ -146,42 +149,6 @@ export class HookReads implements Reads, Hook {
     clearTimeout(timer);
     return answer;
   }
-}
-
-function attempt<T>(hook: () => T): { value: T } | { error: unknown } {
-  try {
-    return { value: hook() };
-  } catch (error) {
-    return { error };
-  }
-}
-
-function given(found: Resolved): HookAnswer {
-  const answer = attempt(() => answered(found));
-  return 'error' in answer ? failed(answer.error) : answer.value;
-}
-
-async function settle(found: PromiseLike<Resolved>): Promise<HookAnswer> {
-  try {
-    return given(await found);
-  } catch (error) {
-    return failed(error);
-  }
-}
-
-function ignore(promise: PromiseLike<unknown>): void {
-  promise.then(undefined, () => {});
-}
-
-function isPromise(found: Resolved | PromiseLike<Resolved>): found is PromiseLike<Resolved> {
-  return typeof found === 'object' && found !== null && 'then' in found && typeof found.then === 'function';
-}
-
-function needsPromise(name: string): SecretStoreError {
-  return new SecretStoreError('unsupported', "the store's '_resolve' returned a promise, which a synchronous call cannot wait for", {
-    secret: name,
-    help: "call the form with 'Async' at its end, or 'preload' the name",
-  });
 }
 
 function defined<T extends object>(options: T): Partial<T> {

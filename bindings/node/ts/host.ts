@@ -1,4 +1,4 @@
-import type { HookAnswer, HookCall, Work } from './binding.js';
+import type { HookAnswer, HookCall, OpenCall, Work } from './binding.js';
 import { SecretStoreError } from './errors.js';
 import { native } from './native.js';
 import { kindOf, keep } from './thrown.js';
@@ -14,9 +14,11 @@ export interface Hook {
   serve(call: HookCall, isBlocked: boolean): void;
 }
 
-const hooks = new Map<number, WeakRef<Hook>>();
+/** Hooks of stores that the program holds; and those of stores that were made for a configuration, which holds them. */
+const hooks = new Map<number, WeakRef<Hook> | { deref(): Hook }>();
 const collected = new FinalizationRegistry<number>((number) => hooks.delete(number));
 let numbers = 0;
+let makeStore: (call: OpenCall) => Hook;
 
 /** @internal This thread, as the engine knows it. */
 export const host = new native.Host(() => serve(false));
@@ -27,6 +29,23 @@ export function addHook(hook: Hook): number {
   hooks.set(numbers, new WeakRef(hook));
   collected.register(hook, numbers);
   return numbers;
+}
+
+/** @internal Says how stores of registered connectors are made. */
+export function makeStoresBy(make: (call: OpenCall) => Hook): void {
+  makeStore = make;
+}
+
+function open(call: OpenCall): void {
+  for (const released of host.released()) hooks.delete(released);
+  try {
+    const hook = makeStore(call);
+    numbers += 1;
+    hooks.set(numbers, { deref: () => hook });
+    host.opened(call.call, numbers);
+  } catch (error) {
+    host.answer(call.call, failed(error));
+  }
 }
 
 /** @internal Waits for work on this thread, and calls what hooks it needs meanwhile. */
@@ -40,6 +59,10 @@ export function wait<T>(work: Work<T>): T {
 
 function serve(isBlocked: boolean): void {
   for (let call = host.take(); call !== null; call = host.take()) {
+    if ('connector' in call) {
+      open(call);
+      continue;
+    }
     const hook = hooks.get(call.hook)?.deref();
     if (hook !== undefined) hook.serve(call, isBlocked);
     else host.answer(call.call, failed(new SecretStoreError('unavailable', 'the store is not there any more')));

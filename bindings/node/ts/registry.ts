@@ -5,6 +5,8 @@ import * as stores from './stores/index.js';
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type SecretStoreClass = new (options?: any) => SecretStoreConnector;
 
+const OWN = new Map<string, SecretStoreClass>(Object.values(stores).map((store) => [store.CONNECTOR_ID, store]));
+
 /**
  * Every connector by its ID. A class that is put here under an ID of its own is found by that ID from a configuration
  * file.
@@ -12,7 +14,7 @@ export type SecretStoreClass = new (options?: any) => SecretStoreConnector;
 export const CONNECTOR_REGISTRY: Record<string, SecretStoreClass> = Object.assign(
   // Without a prototype: no ID is special.
   Object.create(null) as Record<string, SecretStoreClass>,
-  Object.fromEntries(Object.values(stores).map((store) => [store.CONNECTOR_ID, store])),
+  Object.fromEntries(OWN),
 );
 
 /**
@@ -24,4 +26,9 @@ export function registerConnector(id: string, store: SecretStoreClass): void {
   if (typeof id !== 'string' || id === '') throw new TypeError('the ID of a connector must be a string');
   if (typeof store !== 'function') throw new TypeError(`what is registered as '${id}' must be a class`);
   CONNECTOR_REGISTRY[id] = store;
+}
+
+/** @internal The IDs of the connectors that are the program's own. */
+export function registeredConnectors(): string[] {
+  return Object.keys(CONNECTOR_REGISTRY).filter((id) => CONNECTOR_REGISTRY[id] !== OWN.get(id));
 }

@@ -3,6 +3,8 @@ import { SecretStoreError } from './errors.js';
 import { Generation, type ActivationReason } from './generation.js';
 import { host, valueOf, wait } from './host.js';
 import { native } from './native.js';
+import './registered.js';
+import { registeredConnectors } from './registry.js';
 import { Template } from './template.js';
 import { requireText } from './text.js';
 import { isFailure, orThrow, toError } from './thrown.js';
@@ -45,12 +47,12 @@ export class SecretResolver {
    * @throws {SecretStoreError} With everything that is wrong: in the file, missing, refused, or down.
    */
   static fromConfig(path: string): SecretResolver {
-    return new SecretResolver(orThrow(wait(native.openResolver(host, requireText(path, 'a path')))));
+    return new SecretResolver(orThrow(wait(opening(path))));
   }
 
   /** As {@link fromConfig}, without blocking this thread. */
   static async fromConfigAsync(path: string): Promise<SecretResolver> {
-    return new SecretResolver(orThrow(await native.openResolver(host, requireText(path, 'a path')).promise()));
+    return new SecretResolver(orThrow(await opening(path).promise()));
   }
 
   /**
@@ -191,6 +193,10 @@ export class SecretResolver {
     }
     return this.#native.reportRefused(requireText(refused, 'a reference'), requireText(which, 'a version'));
   }
+}
+
+function opening(path: string): Work<Resolver | Failure> {
+  return native.openResolver(host, requireText(path, 'a path'), registeredConnectors());
 }
 
 function first(texts: string[]): string {
