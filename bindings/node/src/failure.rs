@@ -62,7 +62,9 @@ impl Failure {
 
     /// A failure of several parts, under a message of its own.
     pub(crate) fn of_several(message: String, parts: Vec<Failure>) -> Self {
-        let kind = parts.first().map_or_else(|| ErrorKind::InvalidConfig.as_str().to_owned(), |first| first.kind.clone());
+        let kind = parts
+            .first()
+            .map_or_else(|| ErrorKind::InvalidConfig.as_str().to_owned(), |first| first.kind.clone());
         let thrown = match &parts[..] {
             [one] => one.thrown,
             _ => None,

@@ -40,7 +40,11 @@ fn required<T>(value: Option<T>) -> napi::Result<T> {
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "compared with what it was")]
 fn of_number(number: f64) -> Given {
     let whole = number as i64;
-    if whole as f64 == number && number.abs() < 2f64.powi(53) { Given::Integer(whole) } else { Given::Number(number) }
+    if whole as f64 == number && number.abs() < 2f64.powi(53) {
+        Given::Integer(whole)
+    } else {
+        Given::Number(number)
+    }
 }
 
 /// Settings on their way to JavaScript: `{ keys, values }`.
@@ -72,9 +76,7 @@ impl ToNapiValue for GivenValue {
                 Given::Integer(number) => f64::to_napi_value(env, number as f64),
                 Given::Number(number) => f64::to_napi_value(env, number),
                 Given::Boolean(value) => bool::to_napi_value(env, value),
-                Given::List(items) => {
-                    Vec::to_napi_value(env, items.into_iter().map(GivenValue).collect())
-                }
+                Given::List(items) => Vec::to_napi_value(env, items.into_iter().map(GivenValue).collect()),
                 Given::Map(entries) => GivenMap::to_napi_value(env, GivenMap(entries)),
                 // Of a kind that is not known here, too.
                 _ => Null::to_napi_value(env, Null),

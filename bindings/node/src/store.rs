@@ -137,10 +137,17 @@ impl Store {
     /// Fetches values into the cache, in as few calls as the store can take.
     #[napi(ts_return_type = "Work<undefined | Failure>")]
     pub fn preload(&self, names: Vec<String>) -> Work {
-        let (store, names) = (self.store.clone(), names.iter().map(SecretName::new).collect::<Result<Vec<_>>>());
+        let (store, names) =
+            (self.store.clone(), names.iter().map(SecretName::new).collect::<Result<Vec<_>>>());
         Work::new(&self.desk, async move {
             let failures: Vec<Failure> = match names {
-                Ok(names) => store.get_many(&names).await.into_iter().filter_map(Result::err).map(Failure::from).collect(),
+                Ok(names) => store
+                    .get_many(&names)
+                    .await
+                    .into_iter()
+                    .filter_map(Result::err)
+                    .map(Failure::from)
+                    .collect(),
                 Err(error) => vec![error.into()],
             };
             Failure::of_all(failures).map_or(Outcome::Nothing, Outcome::Failed)
@@ -159,7 +166,10 @@ impl Store {
     /// Removes a secret.
     #[napi(ts_return_type = "Work<undefined | Failure>")]
     pub fn delete(&self, name: String) -> Work {
-        self.with_name(&name, |store, name| async move { store.delete(&name).await.map(|()| Outcome::Nothing) })
+        self.with_name(
+            &name,
+            |store, name| async move { store.delete(&name).await.map(|()| Outcome::Nothing) },
+        )
     }
 
     /// The names of all secrets, sorted.
@@ -168,7 +178,9 @@ impl Store {
         let store = self.store.clone();
         Work::new(&self.desk, async move {
             let names = store.list().await;
-            names.map(|names| Outcome::Texts(names.iter().map(|name| name.as_str().to_owned()).collect())).into()
+            names
+                .map(|names| Outcome::Texts(names.iter().map(|name| name.as_str().to_owned()).collect()))
+                .into()
         })
     }
 

@@ -82,6 +82,7 @@ pub enum SettingKind {
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools, reason = "each says another thing of a connector")]
 pub struct ConnectorSpec {
     /// The ID, such as `modelmesh.age-file.v1`.
     pub id: &'static str,

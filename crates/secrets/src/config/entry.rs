@@ -189,14 +189,7 @@ pub(super) fn read(
             "stores" if is_top => {}
             key if draft::find(SECTION_SETTINGS, key).is_some() && is_top => {}
             key if draft::find(SECTION_SETTINGS, key).is_some() => one_for_all(reader, &item),
-            "config" => match document.kind(item.value) {
-                Kind::Mapping => nested.extend(document.entries(item.value)),
-                Kind::Null => {}
-                kind => {
-                    let wrong = format!("'config' takes a mapping, not {}", kind.describe());
-                    reader.problem(item.value, invalid(wrong));
-                }
-            },
+            "config" => nested.extend(nested_keys(reader, item.value)),
             _ => keys.push(item),
         }
     }
@@ -222,7 +215,6 @@ pub(super) fn read(
         }
     };
 
-    let names_connector = connector.is_some();
     if let Some(spec) = spec.filter(|spec| spec.free_form) {
         read_free_form(reader, &mut entry.drafts, &mut policy, keys, nested);
         entry.backing = Backing::Connector(spec);
@@ -247,17 +239,12 @@ pub(super) fn read(
                 reader.key_problem(&item, set_twice(setting, &item));
             }
             Some(setting) => entry.drafts.read(reader, setting, item.value),
-            None if is_top && !names_connector => {
+            None if is_top && connector.is_none() => {
                 let error = invalid(format!("unknown key '{}'", printable(item.key)))
                     .with_help("name the connector first, with 'store: <connector ID>'");
                 reader.key_problem(&item, error);
             }
-            None => {
-                let settings = spec.all_settings().chain(RESOLUTION_SETTINGS);
-                let known = settings.map(|setting| setting.key).chain(STRUCTURE);
-                let section = SECTION_SETTINGS.iter().map(|setting| setting.key).chain(["stores"]);
-                reader.unknown_key(&item, known.chain(section.filter(|_| is_top)));
-            }
+            None => unknown_setting(reader, spec, is_top, &item),
         }
     }
     if let Some(spec) = spec {
@@ -265,6 +252,27 @@ pub(super) fn read(
     }
     entry.policy = apply_policy(reader, entry.policy, &policy, node);
     entry
+}
+
+/// The keys under `config`.
+fn nested_keys<'d>(reader: &mut Reader<'d>, node: NodeId) -> Vec<Entry<'d>> {
+    let document = reader.document();
+    match document.kind(node) {
+        Kind::Mapping => document.entries(node).collect(),
+        Kind::Null => Vec::new(),
+        kind => {
+            let wrong = format!("'config' takes a mapping, not {}", kind.describe());
+            reader.problem(node, invalid(wrong));
+            Vec::new()
+        }
+    }
+}
+
+fn unknown_setting(reader: &mut Reader<'_>, spec: &ConnectorSpec, is_top: bool, item: &Entry<'_>) {
+    let settings = spec.all_settings().chain(RESOLUTION_SETTINGS);
+    let known = settings.map(|setting| setting.key).chain(STRUCTURE);
+    let section = SECTION_SETTINGS.iter().map(|setting| setting.key).chain(["stores"]);
+    reader.unknown_key(item, known.chain(section.filter(|_| is_top)));
 }
 
 /// The parameters of resolution that constructors of stores take too, in every language.
