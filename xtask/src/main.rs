@@ -3,6 +3,7 @@
 // This program talks to whoever runs it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore's output is its purpose")]
 
+mod bindings;
 mod demo;
 mod fuzz;
 mod kube_apiserver;

@@ -1,7 +1,7 @@
 //! Everything that must hold before a change lands.
 
 use crate::{
-    kube_apiserver,
+    bindings, kube_apiserver,
     steps::{Outcome, root, step, words},
     tools,
 };
@@ -35,6 +35,7 @@ pub(crate) fn run() -> Outcome {
     let mut system = words("cargo test --workspace --test system --locked");
     system.env("MODELMESH_TEST_PYTHON", python).env("MODELMESH_TEST_KILLS", KILLS);
     step("tests of the whole command, with other programs", &mut system)?;
+    bindings::test()?;
     println!("\nall of it holds");
     Ok(())
 }

