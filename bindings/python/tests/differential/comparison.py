@@ -54,10 +54,11 @@ def is_same(reference: Answer, ours: Answer) -> bool:
     - A value is the same value, of the same type.
     - An error is caught by every `except` that caught the reference's. It may be caught by others too.
     - The text of a `KeyError` is part of the contract. Of other errors it is not.
+    - A name that is refused is no answer of the store, whatever the reference raises.
     """
     if "value" in reference:
         return "value" in ours and same_value(reference["value"], ours["value"])
-    if "error" not in ours:
+    if "error" not in ours or ours["error"]["kind"] == "invalid_name":
         return False
     before, after = reference["error"], ours["error"]
     return set(before["is"]) <= set(after["is"]) and before["key"] in (None, after["key"])
@@ -78,7 +79,7 @@ def first_difference(scenario: Sequence[Operation], reference: Peer, ours: Peer)
 
 def explanations(step: Step) -> list[Difference]:
     """The listed differences that this step is an instance of."""
-    return [difference for difference in DIFFERENCES if difference.explains(step)]
+    return [difference for difference in DIFFERENCES if difference.occurs(step)]
 
 
 def judge(scenario: Sequence[Operation], reference: Peer, ours: Peer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,12 @@ import scenarios
 from comparison import judge
 from peers import Peer
 from scenarios import Scenario
+
+# The same scenarios in every run, so that a change fails by its own fault. With a number given, others, and as many.
+EXAMPLES = os.environ.get("MODELMESH_TEST_EXAMPLES")
+THOROUGHNESS = settings(
+    max_examples=int(EXAMPLES or 300), derandomize=EXAMPLES is None, database=None, deadline=None
+)
 
 STRATEGIES: dict[str, st.SearchStrategy[Scenario]] = {
     "a dictionary, alive": scenarios.base,
@@ -38,7 +46,7 @@ def test_both_packages_answer_the_same(
     strategy: st.SearchStrategy[Scenario], reference: Peer, ours: Peer
 ) -> None:
     # The fixtures are processes, which begin each scenario anew.
-    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(THOROUGHNESS, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(strategy)
     def compare(scenario: Scenario) -> None:
         judge(scenario, reference, ours)

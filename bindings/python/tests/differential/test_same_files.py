@@ -10,6 +10,9 @@ import scenarios
 from peers import Operation, Peer
 
 
+CASES = settings(max_examples=100, derandomize=True, database=None, deadline=None)
+
+
 def write(secrets: dict[str, str], key: dict[str, Any]) -> list[Operation]:
     return [
         {
@@ -59,7 +62,7 @@ def told(secrets: dict[str, str]) -> list[dict[str, Any]]:
     return [{"value": None}, {"value": sorted(secrets)}, *({"value": value} for value in secrets.values())]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(CASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secrets=scenarios.storable_secrets, key=scenarios.credentials)
 def test_a_file_of_the_reference_is_read_and_changed(
     secrets: dict[str, str], key: dict[str, Any], reference: Peer, ours: Peer
@@ -67,7 +70,7 @@ def test_a_file_of_the_reference_is_read_and_changed(
     carry(secrets, key, reference, ours)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(CASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secrets=scenarios.storable_secrets, key=scenarios.credentials)
 def test_a_file_of_ours_is_read_and_changed_by_the_reference(
     secrets: dict[str, str], key: dict[str, Any], reference: Peer, ours: Peer

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import pickle
 import sys
 import time
 from collections.abc import Callable
@@ -250,6 +251,15 @@ class Worker:
 
     def do_attribute(self, store: str, attribute: str) -> Any:
         return getattr(self.stores[store], attribute)
+
+    def do_pickle(self, store: str) -> dict[str, str]:
+        """The secrets that a configuration has on the other side of a pickle."""
+        copied: BaseSecretStoreConfig = pickle.loads(pickle.dumps(self.configs[store]))
+        return copied.secrets
+
+    def do_shown(self, store: str, value: str) -> bool:
+        """Whether a value shows when a configuration is printed."""
+        return value in repr(self.configs[store])
 
     def do_interfaces(self, store: str) -> list[str]:
         """Which of the interfaces the store implements."""

@@ -98,7 +98,7 @@ def test_sources_before_it_win_and_the_store_is_not_asked(monkeypatch: pytest.Mo
 
     monkeypatch.setenv("SET_IN_ENVIRONMENT", "e")
     STORES.append(Counting(BaseSecretStoreConfig()))
-    settings = Two(given=SecretStr("g"))  # type: ignore[call-arg]
+    settings = Two(given=SecretStr("g"))
     assert settings.given.get_secret_value() == "g"
     assert settings.set_in_environment.get_secret_value() == "e"
     assert asked == ["stored"]

@@ -67,8 +67,9 @@ class KeyboxSecretStore(BaseSecretStore, SecretManagement):
                 answer: dict[str, Any] = json.load(response)
                 return answer
         except HTTPError as error:
-            if error.code == 404 and _code(error) == "no-such-secret":
-                return None
+            with error:
+                if error.code == 404 and _code(error) == "no-such-secret":
+                    return None
             # Not with the answer itself, which may repeat what was sent.
             raise ConnectionError(f"the keybox answered {error.code}") from None
         except (OSError, HTTPException, ValueError) as error:
