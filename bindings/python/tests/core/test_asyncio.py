@@ -1,0 +1,139 @@
+"""Stores in a loop: it is never blocked by an `a…`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+from awaiting import LONG
+from conftest import CANARY
+from modelmesh.cdk import BaseSecretStore, BaseSecretStoreConfig
+from modelmesh.connectors.secret_stores import VaultSecretStore
+from modelmesh.interfaces.secret_store import BlockingCallWarning, SecretStoreError
+from test_hooks import Hooked
+from vault_server import VaultServer
+
+Open = Callable[..., VaultSecretStore]
+
+
+async def test_the_loop_goes_on_while_a_server_is_asked(vault: VaultServer, open_vault: Open) -> None:
+    vault.secrets["a"] = "1"
+    vault.gate.clear()
+    store = open_vault()
+    asked = [asyncio.create_task(store.aget("a")) for _ in range(100)]
+    # Held up until this very loop lets it go.
+    while not vault.is_asked.is_set():
+        await asyncio.sleep(0)
+    vault.gate.set()
+    assert await asyncio.wait_for(asyncio.gather(*asked), LONG) == ["1"] * 100
+    assert vault.reads == ["a"]
+
+
+async def test_the_loop_goes_on_while_a_hook_blocks() -> None:
+    is_in, go_on = threading.Event(), threading.Event()
+
+    def hook(_: Hooked, name: str) -> str:
+        is_in.set()
+        assert go_on.wait(LONG)
+        return f"<{name}>"
+
+    store = Hooked(hook)
+    asked = [asyncio.create_task(store.aget("a")) for _ in range(10)]
+    while not is_in.is_set():
+        await asyncio.sleep(0)
+    go_on.set()
+    assert await asyncio.gather(*asked) == ["<a>"] * 10
+    assert store.calls == ["a"]
+
+
+async def test_a_caller_who_gives_up_stops_nobody_else(vault: VaultServer, open_vault: Open) -> None:
+    vault.secrets["a"] = "1"
+    vault.gate.clear()
+    store = open_vault()
+    gives_up, stays = asyncio.create_task(store.aget("a")), asyncio.create_task(store.aget("a"))
+    while not vault.is_asked.is_set():
+        await asyncio.sleep(0)
+    gives_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gives_up
+    vault.gate.set()
+    assert await stays == "1"
+    assert vault.reads == ["a"]
+
+
+async def test_errors_come_out_where_they_are_awaited(vault: VaultServer, open_vault: Open) -> None:
+    vault.is_down = True
+    with pytest.raises(SecretStoreError) as raised:
+        await open_vault(resolution={"retry": {"tries": 1}}).aget("a")
+    assert raised.value.kind == "unavailable"
+
+    error = ValueError("mine")
+
+    def hook(store: Hooked, name: str) -> str:
+        if name == "itself":
+            return store.get(name)
+        raise error
+
+    store = Hooked(hook)
+    with pytest.raises(ValueError) as mine:
+        await store.aget("a")
+    assert mine.value is error
+    with pytest.raises(SecretStoreError, match="asked itself"):
+        await store.aget("itself")
+
+
+async def test_a_blocking_call_in_a_loop_warns_when_it_blocks(vault: VaultServer, open_vault: Open) -> None:
+    vault.secrets["a"] = "1"
+    store = open_vault()
+    with pytest.warns(BlockingCallWarning) as warned:
+        assert store.get("a") == "1"
+    assert warned[0].filename == __file__
+    # Warnings are errors here: none comes where nothing is waited for.
+    assert store.get("a") == "1"
+    assert BaseSecretStore(BaseSecretStoreConfig(secrets={"a": "1"})).get("a") == "1"
+    with pytest.warns(BlockingCallWarning):
+        store.set("a", "2")
+    assert await store.aget("a") == "2"
+
+
+def test_a_blocking_call_outside_a_loop_does_not_warn(vault: VaultServer, open_vault: Open) -> None:
+    vault.secrets["a"] = "1"
+    assert open_vault().get("a") == "1"
+
+
+def test_a_loop_that_is_closed_too_early_harms_nobody(vault: VaultServer, open_vault: Open) -> None:
+    vault.secrets["a"] = "1"
+    vault.gate.clear()
+    store = open_vault()
+
+    async def begin() -> None:
+        # Nobody awaits it.
+        store._begin_get("a")
+
+    asyncio.run(begin())
+    vault.gate.set()
+    assert store.get("a") == "1"
+
+
+def test_a_loop_in_debug_mode_logs_no_value(
+    vault: VaultServer, open_vault: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    vault.secrets["a"] = CANARY
+    seen: list[str] = []
+
+    async def ask() -> None:
+        # Everything is slow, so everything that is called is logged.
+        asyncio.get_running_loop().slow_callback_duration = 0.0
+        future = open_vault()._begin_get("a")
+        assert not isinstance(future, str)
+        answer = await future
+        seen.append(repr(future) + repr(answer))
+        assert answer.take() == CANARY
+
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(ask(), debug=True)
+    assert "_Delivery" in caplog.text, "it was logged"
+    assert CANARY not in caplog.text + seen[0]

@@ -1,0 +1,164 @@
+"""No value and no credential in anything that is shown or written by accident."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import pickle
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import CANARY
+from modelmesh import AuthFailure, SecretResolver
+from modelmesh.cdk import BaseSecretStore, BaseSecretStoreConfig
+from modelmesh.connectors import CONNECTOR_REGISTRY, secret_stores
+from modelmesh.connectors.secret_stores import (
+    EncryptedFileSecretStore,
+    EncryptedFileSecretStoreConfig,
+    MemorySecretStore,
+    MemorySecretStoreConfig,
+    VaultSecretStore,
+    VaultSecretStoreConfig,
+)
+from modelmesh.interfaces.secret_store import SecretStoreError, SecretValue
+
+#: What a field that may hold a secret is called. A new one must be one of them, or be shown.
+SECRET_WORDS = (
+    "secrets",
+    "passphrase",
+    "encryption_key",
+    "token",
+    "secret_access_key",
+    "client_secret",
+    "auth",
+)
+
+CONFIGS = [
+    config
+    for name, config in vars(secret_stores).items()
+    if name.endswith("Config") and dataclasses.is_dataclass(config)
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.__name__)
+def test_a_configuration_shows_no_secret(config: type[BaseSecretStoreConfig]) -> None:
+    hidden = [field.name for field in dataclasses.fields(config) if not field.repr]
+    assert "secrets" in hidden
+    named = [
+        field.name
+        for field in dataclasses.fields(config)
+        if any(word in field.name.split("_") or field.name == word for word in SECRET_WORDS)
+        and "file" not in field.name
+        # Which way to log in is a word, but for Vault, where it is the credentials themselves.
+        and not (field.name == "auth" and "Literal" in str(field.type))
+    ]
+    assert set(named) <= set(hidden) | {"session_token"} and "secrets" in named
+    settings: dict[str, object] = {name: CANARY for name in hidden if name != "secrets"}
+    made = config(secrets={"a": CANARY}, **settings)  # type: ignore[arg-type]
+    assert CANARY not in repr(made) + str(made)
+
+
+def test_there_is_a_configuration_for_every_class() -> None:
+    assert len(CONFIGS) == len(CONNECTOR_REGISTRY)
+
+
+def shown_by(thing: object) -> str:
+    return repr(thing) + str(thing) + repr(vars(thing)) + "".join(repr(each) for each in dir(thing))
+
+
+def test_a_store_shows_no_secret(tmp_path: Path) -> None:
+    stores: list[BaseSecretStore] = [
+        BaseSecretStore(BaseSecretStoreConfig(secrets={"a": CANARY})),
+        MemorySecretStore(MemorySecretStoreConfig(secrets={"a": CANARY})),
+        EncryptedFileSecretStore(
+            EncryptedFileSecretStoreConfig(file_path=str(tmp_path / "x"), passphrase=CANARY)
+        ),
+        VaultSecretStore(VaultSecretStoreConfig(address="https://127.0.0.1:1", token=CANARY)),
+    ]
+    for store in stores[:2]:
+        assert store.get("a") == CANARY
+    for store in stores:
+        assert CANARY not in shown_by(store) + repr(store._cache)
+
+
+def test_a_value_shows_no_secret() -> None:
+    value = SecretValue(CANARY, version="7")
+    assert repr(value) == "SecretValue(version='7', expires_at=None)"
+    assert CANARY not in repr(AuthFailure("rotated", value))
+    assert value == SecretValue(CANARY, version="7") and value.value == CANARY
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SecretValue(CANARY),
+        lambda: AuthFailure("rotated", SecretValue(CANARY)),
+        lambda: BaseSecretStoreConfig(secrets={"a": CANARY}),
+        lambda: VaultSecretStoreConfig(token=CANARY),
+        lambda: BaseSecretStore(BaseSecretStoreConfig(secrets={"a": CANARY})),
+        lambda: MemorySecretStore(),
+    ],
+)
+def test_nothing_that_holds_a_secret_is_pickled(make: Callable[[], object]) -> None:
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match="cannot be pickled") as raised:
+            pickle.dumps(make(), protocol)
+        assert CANARY not in str(raised.value)
+
+
+def test_what_holds_no_secret_is_pickled_and_all_configurations_are_copied() -> None:
+    config = VaultSecretStoreConfig(address="https://vault", kv_version=2)
+    assert pickle.loads(pickle.dumps(config)) == config
+    secrets = {"a": CANARY}
+    config = VaultSecretStoreConfig(secrets=secrets, token=CANARY)
+    assert copy.copy(config) == copy.deepcopy(config) == config
+    assert copy.copy(config).secrets is secrets and copy.deepcopy(config).secrets is not secrets
+    assert dataclasses.replace(config, mount="kv").token == CANARY
+    assert copy.deepcopy(SecretValue(CANARY)) == SecretValue(CANARY)
+
+
+def ours_in(error: BaseException) -> str:
+    """The traceback with every variable in it, but for those of this file."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    frames = [frame for frame in told.stack if frame.filename != __file__]
+    return "".join(traceback.StackSummary.from_list(frames).format()) + "".join(told.format_exception_only())
+
+
+def test_no_error_holds_a_secret(tmp_path: Path) -> None:
+    wrong_key = EncryptedFileSecretStore(
+        EncryptedFileSecretStoreConfig(file_path=str(tmp_path / "secrets.enc"), encryption_key="0f" * 32)
+    )
+    wrong_key.set("a", CANARY)
+    wrong_key.save()
+    other = EncryptedFileSecretStore(
+        EncryptedFileSecretStoreConfig(file_path=str(tmp_path / "secrets.enc"), encryption_key="1f" * 32)
+    )
+    memory = MemorySecretStore()
+    vault = VaultSecretStore(
+        VaultSecretStoreConfig(address="http://127.0.0.1:1", token=CANARY, resolution={"retry": {"tries": 1}})
+    )
+    (tmp_path / "modelmesh.yaml").write_text(
+        f"secrets: {{ stoer: '{CANARY}' }}\na: '${{secrets:x:-{CANARY}}} ${{secrets:'"
+    )
+    attempts: list[Callable[[], object]] = [
+        lambda: other.get("a"),
+        lambda: other.save() if other.set("b", CANARY) is None else None,  # type: ignore[func-returns-value]
+        lambda: memory.set("", CANARY),
+        lambda: memory.set("a", f"{CANARY}\ud800"),
+        lambda: memory.set("a", [CANARY]),  # type: ignore[arg-type]
+        lambda: vault.get("a"),
+        lambda: vault.set("a", CANARY),
+        lambda: VaultSecretStoreConfig(token=CANARY, tokn=CANARY),  # type: ignore[call-arg]
+        lambda: VaultSecretStore(VaultSecretStoreConfig(token=CANARY, kv_version=CANARY)),  # type: ignore[arg-type]
+        lambda: SecretResolver.from_config(tmp_path / "modelmesh.yaml"),
+    ]
+    for attempt in attempts:
+        with pytest.raises((SecretStoreError, TypeError, ValueError)) as raised:
+            attempt()
+        assert CANARY not in ours_in(raised.value), inspect.getsource(attempt)
+        assert CANARY not in repr(raised.value) + repr(vars(raised.value))
+        for cause in (raised.value.__cause__, raised.value.__context__):
+            assert cause is None or CANARY not in repr(cause) + repr(vars(cause))
