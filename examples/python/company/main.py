@@ -5,16 +5,12 @@ HALDEN_KEYBOX_URL=… HALDEN_KEYBOX_TOKEN=… HALDEN_LEDGER=ledger.db python mai
 
 from pathlib import Path
 
-import halden  # registers the company's stores
+import halden
 from modelmesh import SecretResolver
 
 if __name__ == "__main__":
+    halden.register()
     resolver = SecretResolver.from_config(Path(__file__).with_name("modelmesh.yaml"))
-    for provider, reference in {
-        "openai": "${secrets:openai-key}",
-        "vision": "${secrets.line:camera-key}",
-        "experiments": "${secrets.any:openai-key}",
-    }.items():
-        print(
-            f"{provider}: a key of {len(resolver.resolve(reference))} characters, from {halden.__name__}'s stores"
-        )
+    for provider in resolver.providers:
+        key = resolver.current(provider).setting("api_key") or ""
+        print(f"{provider}: a key of {len(key)} characters")

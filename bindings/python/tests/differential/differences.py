@@ -104,12 +104,15 @@ def ways(tree: object, name: str) -> list[object]:
     if not isinstance(tree, dict):
         return []
     deeper = [
-        way
-        for key, inner in tree.items()
-        if name.startswith(f"{key}.")
-        for way in ways(inner, name[len(key) + 1 :])
+        way for key, inner in tree.items() if name.startswith(f"{key}.") for way in ways(inner, name[len(key) + 1 :])
     ]
     return [tree[name], *deeper] if name in tree else deeper
+
+
+def found(step: Step) -> list[object]:
+    """What lies where the name may lead that a step asks for."""
+    scope = step.config.get("json_path", "")
+    return ways(document(step), ".".join(filter(None, (scope, step.operation["name"]))))
 
 
 # -- The differences ------------------------------------------------------------------
@@ -130,9 +133,7 @@ def is_without_key(step: Step) -> bool:
 def is_broken_encrypted_file(step: Step) -> bool:
     """The reference takes it for an empty store; or stumbles in the constructor, where ours reads nothing yet."""
     hidden = "value" in step.reference or is_missing(step.reference)
-    unread = (
-        step.operation["do"] == "open" and is_error(step.reference, "UnicodeError") and "value" in step.ours
-    )
+    unread = step.operation["do"] == "open" and is_error(step.reference, "UnicodeError") and "value" in step.ours
     return step.kind == ENCRYPTED and (hidden and fails_as(step.ours, "malformed", "io") or unread)
 
 
@@ -141,10 +142,7 @@ def is_a_lost_write(step: Step) -> bool:
     before = step.scenario[: step.index]
     writers = {operation["store"] for operation in before if operation["do"] == "save"}
     return (
-        step.kind == ENCRYPTED
-        and len(writers) > 1
-        and step.operation["do"] in ("list", "get")
-        and "value" in step.ours
+        step.kind == ENCRYPTED and len(writers) > 1 and step.operation["do"] in ("list", "get") and "value" in step.ours
     )
 
 
@@ -153,14 +151,8 @@ def is_absent_file(step: Step) -> bool:
 
 
 def is_broken_file(step: Step) -> bool:
-    unread = (
-        step.operation["do"] == "open" and is_error(step.reference, "ValueError") and "value" in step.ours
-    )
-    return (
-        step.kind in FILES
-        and step.text_of("@file") is not None
-        and (fails_as(step.ours, "malformed") or unread)
-    )
+    unread = step.operation["do"] == "open" and is_error(step.reference, "ValueError") and "value" in step.ours
+    return step.kind in FILES and step.text_of("@file") is not None and (fails_as(step.ours, "malformed") or unread)
 
 
 def is_unknown_format(step: Step) -> bool:
@@ -178,9 +170,11 @@ def is_keyring_outage(step: Step) -> bool:
 
 def is_stale(step: Step) -> bool:
     """A value whose time is over, while the hook raises what says that the backend does not answer."""
-    return (
-        step.operation["do"] == "await_call" and is_error(step.reference, "OSError") and has_value(step.ours)
-    )
+    return step.operation["do"] == "await_call" and is_error(step.reference, "OSError") and has_value(step.ours)
+
+
+def is_asked_by_itself(step: Step) -> bool:
+    return step.reference.get("error", {}).get("type") == "RecursionError" and fails_as(step.ours, "invalid_config")
 
 
 def is_a_change_of_the_file(step: Step) -> bool:
@@ -212,7 +206,7 @@ def is_no_text(step: Step) -> bool:
 
 
 def is_shown(step: Step) -> bool:
-    return step.operation["do"] == "shown"
+    return bool(step.operation["do"] == "shown")
 
 
 def is_pickled(step: Step) -> bool:
@@ -234,19 +228,19 @@ def is_json_text(step: Step) -> bool:
 
 
 def is_null(step: Step) -> bool:
-    return step.kind in TREES and step.reference.get("value") == "None" and is_missing(step.ours)
+    """A `null`: its text in the reference. In ours it is missing, or what `secrets` has of the name."""
+    return step.kind in TREES and step.reference.get("value") == "None" and None in found(step)
 
 
 def is_nested(step: Step) -> bool:
     """A name that leads to more than the reference looks at: a key with dots in it, or a deeper level."""
     if step.kind not in TREES or step.operation["do"] != "get" or not has_value(step.ours):
         return False
-    tree, name = document(step), step.operation["name"]
-    found = ways(tree, name)
     if step.kind == "FileSecretStore":
         # It looks at no deeper level, and has no value for a table of TOML.
-        return bool(found) and isinstance(tree, dict) and (name not in tree or isinstance(tree[name], dict))
-    return len(found) > 1 or len(found) == 1 and is_missing(step.reference)
+        tree, name = document(step), step.operation["name"]
+        return bool(found(step)) and isinstance(tree, dict) and isinstance(tree.get(name, {}), dict)
+    return len(found(step)) > 1 or len(found(step)) == 1 and is_missing(step.reference)
 
 
 def is_screaming_snake(step: Step) -> bool:
@@ -311,9 +305,7 @@ DIFFERENCES: list[Difference] = [
         is_broken_file,
         [wrote("{"), opened("FileSecretStore", file_path="@file", format="json"), get("KEY")],
     ),
-    Difference(
-        "unknown-format", is_unknown_format, [opened("FileSecretStore", file_path="@file", format="ini")]
-    ),
+    Difference("unknown-format", is_unknown_format, [opened("FileSecretStore", file_path="@file", format="ini")]),
     Difference("keyring-outage", is_keyring_outage, [opened("KeyringSecretStore"), get("KEY")]),
     Difference(
         "stale-values",
@@ -325,6 +317,11 @@ DIFFERENCES: list[Difference] = [
             does("break", failure="ConnectionRefusedError"),
             does("await_call", name="KEY", calls=2),
         ],
+    ),
+    Difference(
+        "re-entry",
+        is_asked_by_itself,
+        [opened("HookStore"), does("break", failure="asks itself"), get("KEY")],
     ),
     Difference(
         "file-changes",

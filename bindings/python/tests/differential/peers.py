@@ -79,8 +79,6 @@ class Peer:
         stdin.flush()
         line = stdout.readline()
         if not line:
-            raise AssertionError(
-                f"the interpreter ended at {operation}, with exit code {self._process.wait()}"
-            )
+            raise AssertionError(f"the interpreter ended at {operation}, with exit code {self._process.wait()}")
         answer: Answer = json.loads(line)
         return answer

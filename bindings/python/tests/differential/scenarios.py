@@ -70,7 +70,10 @@ storable_secrets = st.dictionaries(names.filter(is_name), values, max_size=5)
 
 @st.composite
 def resolution(draw: st.DrawFn) -> dict[str, Any]:
-    """The fields that every configuration has, any of them left to its default. TTLs that no scenario outlives, or at once."""
+    """The fields that every configuration has, any of them left to its default.
+
+    No scenario outlives a TTL, and 0 and less is none.
+    """
     choices: dict[str, st.SearchStrategy[Any]] = {
         "cache_enabled": st.booleans(),
         "cache_ttl_ms": st.sampled_from([300_000, 3_600_000, 0, -1]),
@@ -95,9 +98,7 @@ hooks = st.one_of(
     on(
         "s",
         "break",
-        failure=st.sampled_from(
-            ["KeyError", "ValueError", "OSError", "ConnectionRefusedError", "RuntimeError"]
-        ),
+        failure=st.sampled_from(["KeyError", "ValueError", "OSError", "ConnectionRefusedError", "RuntimeError"]),
     ),
     on("s", "break", failure=st.none()),
     on("s", "calls"),
@@ -107,9 +108,7 @@ environment = st.fixed_dictionaries(
         "do": st.just("env"),
         # What the operating system takes: a name without '=' and NUL, a value without NUL.
         "name": st.sampled_from(["KEY", "APP_KEY", "OPENAI_API_KEY", "openai-key", "OPENAI_KEY", "ключ"]),
-        "value": st.none()
-        | st.sampled_from(["one", "two", ""])
-        | values.filter(lambda text: "\x00" not in text),
+        "value": st.none() | st.sampled_from(["one", "two", ""]) | values.filter(lambda text: "\x00" not in text),
     }
 )
 
@@ -287,9 +286,7 @@ broken = st.one_of(
     scenario("JsonSecretStore", tree_reads, st.just({"file_path": "@file"}), broken_files),
     scenario("DotenvSecretStore", env_reads, st.just({"file_path": "@file"}), broken_files),
     *(
-        scenario(
-            "FileSecretStore", env_reads, st.just({"file_path": "@file", "format": format}), broken_files
-        )
+        scenario("FileSecretStore", env_reads, st.just({"file_path": "@file", "format": format}), broken_files)
         for format in ("env", "json", "toml", "unknown")
     ),
 )

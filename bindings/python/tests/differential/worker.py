@@ -11,6 +11,8 @@ A text that starts with `@` where a path is meant is a file in this worker's own
 from __future__ import annotations
 
 import base64
+import importlib
+import inspect
 import json
 import os
 import pickle
@@ -22,7 +24,7 @@ from typing import Any
 from modelmesh.cdk.base_secret_store import BaseSecretStore, BaseSecretStoreConfig
 from modelmesh.cdk.specialized.file_secret_store import FileSecretStore, FileSecretStoreConfig
 from modelmesh.connectors import CONNECTOR_REGISTRY, secret_stores
-from modelmesh.interfaces.secret_store import SecretManagement, SecretResolution, SecretStoreConnector
+from modelmesh.interfaces.secret_store import SecretManagement, SecretResolution, SecretStoreConnector, SecretValue
 
 # What an application may catch. An error is described by those of them that it is.
 CATCHABLE = (
@@ -53,6 +55,8 @@ class HookStore(BaseSecretStore):
 
     def _resolve(self, name: str) -> str | None:
         self.calls += 1
+        if self.failure == "asks itself":
+            return self.get(name)
         if self.failure is not None:
             raise FAILURES[self.failure](self.failure)
         return self.drawer.get(name)
@@ -270,10 +274,39 @@ class Worker:
         """The configuration that the constructor without arguments gives."""
         return dict(vars(CLASSES[kind][1]()))
 
+    def do_exports(self, module: str) -> list[str]:
+        """The names of a module that are about secrets."""
+        names = importlib.import_module(module).__all__
+        return sorted(name for name in names if "Secret" in name or "CONNECTOR" in name)
+
+    def do_signatures(self, kind: str) -> dict[str, list[str]]:
+        """How a class, its configuration and its methods are called."""
+        make, make_config = CLASSES[kind]
+        methods = ("get", "clear_cache", "_resolve", "set", "list", "delete", "save")
+        called = {"config": make_config, "store": make} | {
+            method: getattr(make, method) for method in methods if hasattr(make, method)
+        }
+        return {name: described(inspect.signature(function)) for name, function in called.items()}
+
+    def do_secret_value(self) -> list[Any]:
+        """What a `SecretValue` is made of, and what it is equal to."""
+        value, other = SecretValue("one", "7"), SecretValue(value="one", version="7", expires_at=None)
+        return [value.value, value.version, value.expires_at, value == other, value == SecretValue("two", "7")]
+
     def do_registered(self) -> dict[str, str]:
         """The registry's secret stores: ID to class name."""
         stores = {make for make, _ in CLASSES.values()}
         return {id: make.__name__ for id, make in CONNECTOR_REGISTRY.items() if make in stores}
+
+
+def described(signature: inspect.Signature) -> list[str]:
+    """The parameters that a caller can give without a name, and which of them may be left out."""
+    named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+    return [
+        name if parameter.default is parameter.empty else f"{name}="
+        for name, parameter in signature.parameters.items()
+        if parameter.kind not in named
+    ]
 
 
 def describe(error: Exception) -> dict[str, Any]:
@@ -282,7 +315,7 @@ def describe(error: Exception) -> dict[str, Any]:
         "is": [kind.__name__ for kind in CATCHABLE if isinstance(error, kind)],
         "key": str(error.args[0]) if isinstance(error, KeyError) and error.args else None,
         # For reading a failed test, and for telling apart listed differences.
-        "kind": getattr(error, "kind", None) and str(getattr(error, "kind")),
+        "kind": getattr(error, "kind", None),
         "type": type(error).__name__,
         "text": str(error),
     }

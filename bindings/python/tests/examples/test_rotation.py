@@ -6,9 +6,7 @@ from running import run
 
 
 def test_no_request_fails_and_a_rotation_costs_one_store_call() -> None:
-    printed = dict(
-        line.split(maxsplit=1) for line in run("rotation.py").replace("store calls", "calls").splitlines()
-    )
+    printed = dict(line.split(maxsplit=1) for line in run("rotation.py").replace("store calls", "calls").splitlines())
     assert printed["rotations"] == "60"
     assert printed["failed"] == "0"
     assert printed["calls"] == "60"

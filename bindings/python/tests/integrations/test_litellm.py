@@ -40,9 +40,7 @@ def use(manager: StoreSecretManager) -> None:
     litellm._key_management_system = KeyManagementSystem.CUSTOM
 
 
-def test_litellm_finds_its_keys_in_the_store(
-    manager: StoreSecretManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_litellm_finds_its_keys_in_the_store(manager: StoreSecretManager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "not this one")
     use(manager)
     assert get_secret_str("os.environ/OPENAI_API_KEY") == CANARY
@@ -86,9 +84,7 @@ def test_an_event_loop_runs_on_while_a_hook_is_slow() -> None:
             return CANARY
 
     async def read() -> str | None:
-        reading = asyncio.create_task(
-            StoreSecretManager(Slow(BaseSecretStoreConfig())).async_read_secret("KEY")
-        )
+        reading = asyncio.create_task(StoreSecretManager(Slow(BaseSecretStoreConfig())).async_read_secret("KEY"))
         while not asked.is_set():
             await asyncio.sleep(0)
         answer.set()

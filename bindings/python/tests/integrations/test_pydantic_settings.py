@@ -63,9 +63,7 @@ def test_a_mark_names_another_secret_also_within_an_optional() -> None:
         other: SecretStr | None = None
 
     STORES.append(
-        MemorySecretStore(
-            MemorySecretStoreConfig(secrets={"postgres/password": "p1", "postgres/spare": "p2"})
-        )
+        MemorySecretStore(MemorySecretStoreConfig(secrets={"postgres/password": "p1", "postgres/spare": "p2"}))
     )
     settings = Marked()
     assert settings.password.get_secret_value() == "p1"

@@ -8,8 +8,8 @@
     litellm.secret_manager_client = StoreSecretManager(store)
     litellm._key_management_system = KeyManagementSystem.CUSTOM
 
-From then on `os.environ/OPENAI_API_KEY` in LiteLLM's configuration is the secret `OPENAI_API_KEY` of the store. LiteLLM's
-proxy makes its manager itself, and without arguments. Give it a class of your own::
+From then on `os.environ/OPENAI_API_KEY` in LiteLLM's configuration is the secret `OPENAI_API_KEY` of the store.
+LiteLLM's proxy makes its manager itself, and without arguments. Give it a class of your own::
 
     class Secrets(StoreSecretManager):
         def __init__(self) -> None:

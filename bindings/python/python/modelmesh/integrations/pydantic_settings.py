@@ -54,9 +54,7 @@ class SecretStoreSettingsSource(PydanticBaseSettingsSource):
     Settings are read once. An application that should follow rotations keeps the store, or a `SecretResolver`.
     """
 
-    def __init__(
-        self, settings_cls: type[BaseSettings], secrets: SecretResolution | Callable[[str], str]
-    ) -> None:
+    def __init__(self, settings_cls: type[BaseSettings], secrets: SecretResolution | Callable[[str], str]) -> None:
         """Makes a source over a store, or over a function from a name to a value such as `SecretResolver.resolve`.
 
         Raises:
