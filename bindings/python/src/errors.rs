@@ -45,29 +45,40 @@ impl fmt::Display for Raised {
 
 impl StdError for Raised {}
 
+/// What an exception counts as that is neither an answer nor an outage: a mistake of the hook, most likely.
+#[derive(Clone, Copy)]
+pub(crate) enum Mistake {
+    /// It ends the value that was served before: the caller of a `get` is to hear of it, and of nothing else.
+    EndsValue,
+    /// It changes nothing: where a provider has a value, that stays in use.
+    ChangesNothing,
+}
+
 /// The engine's error for an exception of a hook.
-pub(crate) fn from_raised(py: Python<'_>, raised: PyErr) -> Error {
-    let kind = kind_of(py, &raised);
+pub(crate) fn from_raised(py: Python<'_>, raised: PyErr, mistake: Mistake) -> Error {
+    let kind = kind_of(py, &raised).unwrap_or(match mistake {
+        Mistake::EndsValue => ErrorKind::Disabled,
+        Mistake::ChangesNothing => ErrorKind::InvalidConfig,
+    });
     let class =
         raised.get_type(py).name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
     Error::new(kind, format!("the store's own code raised {class}")).with_source(Raised(raised))
 }
 
-/// How the engine counts an exception. An outage lets the last good value live on; a mistake in the hook does not.
-fn kind_of(py: Python<'_>, raised: &PyErr) -> ErrorKind {
+/// How the engine counts an exception; none if it says nothing of the backend.
+fn kind_of(py: Python<'_>, raised: &PyErr) -> Option<ErrorKind> {
     if is_ours(py, raised) {
-        let kind = raised.value(py).getattr(intern!(py, "kind")).and_then(|kind| kind.extract::<String>());
-        let known = |kind: String| ErrorKind::ALL.into_iter().find(|known| known.as_str() == kind);
-        return kind.ok().and_then(known).unwrap_or(ErrorKind::InvalidConfig);
+        let kind: String = raised.value(py).getattr(intern!(py, "kind")).ok()?.extract().ok()?;
+        return ErrorKind::ALL.into_iter().find(|known| known.as_str() == kind);
     }
     if raised.is_instance_of::<PyKeyError>(py) {
-        ErrorKind::NotFound
+        Some(ErrorKind::NotFound)
     } else if raised.is_instance_of::<PyConnectionError>(py) || raised.is_instance_of::<PyTimeoutError>(py) {
-        ErrorKind::Unavailable
+        Some(ErrorKind::Unavailable)
     } else if raised.is_instance_of::<PyOSError>(py) {
-        ErrorKind::Io
+        Some(ErrorKind::Io)
     } else {
-        ErrorKind::InvalidConfig
+        None
     }
 }
 

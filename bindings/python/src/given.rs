@@ -11,6 +11,34 @@ use pyo3::{
 
 use crate::{errors::exception, values::text};
 
+/// The settings in the fields `names` of a configuration dataclass. A field that is empty text, or `None`, was not
+/// given.
+///
+/// Read here, so that no frame of Python ever holds a credential by itself.
+pub(crate) fn from_config(config: &Bound<'_, PyAny>, names: &[String]) -> PyResult<Vec<(String, Given)>> {
+    let mut given = Vec::new();
+    for name in names {
+        let value = config.getattr(name.as_str())?;
+        match name.as_str() {
+            "resolution" => given.extend(from_mapping(&value)?),
+            // Whole milliseconds, and no fewer than none.
+            "cache_ttl_ms" => {
+                let milliseconds: f64 = value.extract()?;
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    reason = "what is beyond is the longest time there is"
+                )]
+                given.push((name.clone(), Given::Integer(milliseconds.max(0.0) as i64)));
+            }
+            _ => match from_python(name, &value)? {
+                Given::Text(text) if text.expose_secret().is_empty() => {}
+                value => given.push((name.clone(), value)),
+            },
+        }
+    }
+    Ok(given)
+}
+
 /// The settings of a mapping.
 pub(crate) fn from_mapping(settings: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Given)>> {
     let mut given = Vec::new();

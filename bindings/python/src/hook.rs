@@ -12,7 +12,12 @@ use pyo3::{
     types::{PyString, PyWeakrefReference},
 };
 
-use crate::{errors::from_raised, interpreter, store::Store, values::returned};
+use crate::{
+    errors::{Mistake, from_raised},
+    interpreter,
+    store::Store,
+    values::returned,
+};
 
 /// A store of the engine that asks a Python object.
 ///
@@ -90,8 +95,12 @@ impl SecretResolution for HookConnector {
         let answer = tokio::task::spawn_blocking(move || {
             interpreter::attached(|py| {
                 let store = store.into_bound(py);
-                let answer = if is_held { ask(&store, &asked) } else { resolve(&store, &asked) };
-                answer.unwrap_or_else(|raised| Err(from_raised(py, raised).with_name(&asked)))
+                let (answer, mistake) = if is_held {
+                    (ask(&store, &asked), Mistake::ChangesNothing)
+                } else {
+                    (resolve(&store, &asked), Mistake::EndsValue)
+                };
+                answer.unwrap_or_else(|raised| Err(from_raised(py, raised, mistake).with_name(&asked)))
             })
         });
         match answer.await {

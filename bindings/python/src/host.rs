@@ -11,7 +11,12 @@ use modelmesh_secrets::{
 use modelmesh_stores::registry::HostConnectors;
 use pyo3::prelude::*;
 
-use crate::{errors::from_raised, given::to_keywords, hook::HookConnector, interpreter};
+use crate::{
+    errors::{Mistake, from_raised},
+    given::to_keywords,
+    hook::HookConnector,
+    interpreter,
+};
 
 /// The specifications of classes with these IDs.
 pub(crate) fn specifications(ids: &[String]) -> Vec<ConnectorSpec> {
@@ -51,7 +56,7 @@ impl HostConnectors for HostClasses {
                 let made = to_keywords(py, &settings).and_then(|settings| make.call1(py, (&id, settings)));
                 match made {
                     Ok(store) => Ok(Arc::new(HookConnector::of_held(&id, store))),
-                    Err(raised) => Err(from_raised(py, raised)),
+                    Err(raised) => Err(from_raised(py, raised, Mistake::ChangesNothing)),
                 }
             })
         });

@@ -15,7 +15,9 @@ use pyo3::{
 };
 
 use crate::{
-    answer, dictionary, errors, given, hook, interpreter,
+    answer, dictionary,
+    errors::{self, Mistake},
+    given, hook, interpreter,
     opening::{ConnectorRecipe, Opened, Recipe, hook_policy, open},
     process::PerProcess,
     runtime, values,
@@ -79,25 +81,34 @@ impl Store {
         self.set_recipe(Recipe { id, hook: Some(hook_policy(cache_enabled, cache_ttl_ms)), connector: None })
     }
 
-    /// Opens a store of a connector of this build, and finds what is wrong with its settings.
+    /// Opens a store of a connector of this build, and finds what is wrong with its settings: those in the `fields` of
+    /// `config`, and `fixed` ones in their place.
     ///
     /// `hook` is whether the method `_resolve` answers in place of the connector; it may ask the connector by `_read`.
     /// With `unsaved`, changes stay in memory until `_save`. `beside` is asked for what the connector does not have.
-    #[pyo3(signature = (id, settings, *, hook=None, unsaved=false, beside=None))]
+    #[pyo3(signature = (id, config, fields, fixed, *, hook=None, unsaved=false, beside=None))]
+    #[allow(clippy::too_many_arguments, reason = "they have names where they are given")]
     fn _open_connector(
         slf: &Bound<'_, Self>,
         id: &str,
-        settings: &Bound<'_, PyAny>,
+        config: &Bound<'_, PyAny>,
+        fields: Vec<String>,
+        fixed: &Bound<'_, PyAny>,
         hook: Option<(bool, f64)>,
         unsaved: bool,
         beside: Option<Py<PyAny>>,
     ) -> PyResult<()> {
+        let mut settings = given::from_config(config, &fields)?;
+        for (key, value) in given::from_mapping(fixed)? {
+            settings.retain(|(known, _)| *known != key);
+            settings.push((key, value));
+        }
         slf.get().set_recipe(Recipe {
             id: id.to_owned(),
             hook: hook.map(|(cache_enabled, cache_ttl_ms)| hook_policy(cache_enabled, cache_ttl_ms)),
             connector: Some(ConnectorRecipe {
                 id: id.to_owned(),
-                given: given::from_mapping(settings)?,
+                given: settings,
                 is_network: connector(id).is_some_and(|connector| connector.spec.network),
                 changes: unsaved.then(UnsavedChanges::default),
                 beside,
@@ -294,7 +305,9 @@ impl Store {
                 Ok(answer) => landing.land(answer),
                 // An interrupt is of this thread alone. Whoever waits is told that nothing came.
                 Err(raised) if !raised.is_instance_of::<PyException>(py) => return Err(raised),
-                Err(raised) => landing.land(Err(errors::from_raised(py, raised).with_name(name))),
+                Err(raised) => {
+                    landing.land(Err(errors::from_raised(py, raised, Mistake::EndsValue).with_name(name)))
+                }
             },
         }))
     }

@@ -6,7 +6,25 @@ from datetime import datetime
 from os import PathLike
 from typing import Generic, Literal, TypeVar, final, overload
 
+from typing_extensions import disjoint_base
+
 from modelmesh.interfaces.secret_store import SecretStoreError, SecretValue
+
+__all__ = [
+    "Generation",
+    "Store",
+    "_Answer",
+    "_Resolver",
+    "_Watch",
+    "_ending",
+    "_field",
+    "_forked",
+    "_milliseconds",
+    "_scan",
+    "_to_backend",
+    "_to_logical",
+    "_to_reference",
+]
 
 _T_co = TypeVar("_T_co", covariant=True)
 
@@ -14,6 +32,7 @@ _T_co = TypeVar("_T_co", covariant=True)
 class _Answer(Generic[_T_co]):
     def take(self) -> _T_co: ...
 
+@disjoint_base
 class Store:
     def __new__(cls, *_args: object, **_kwargs: object) -> Store: ...
     def get(self, name: str) -> str:
@@ -31,7 +50,9 @@ class Store:
     def _open_connector(
         self,
         id: str,
-        settings: Mapping[str, object],
+        config: object,
+        fields: Sequence[str],
+        fixed: Mapping[str, object],
         *,
         hook: tuple[bool, float] | None = None,
         unsaved: bool = False,

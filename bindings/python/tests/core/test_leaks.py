@@ -152,7 +152,7 @@ def test_no_error_holds_a_secret(tmp_path: Path) -> None:
         lambda: vault.get("a"),
         lambda: vault.set("a", CANARY),
         lambda: VaultSecretStoreConfig(token=CANARY, tokn=CANARY),  # type: ignore[call-arg]
-        lambda: VaultSecretStore(VaultSecretStoreConfig(token=CANARY, kv_version=CANARY)),  # type: ignore[arg-type]
+        lambda: VaultSecretStore(VaultSecretStoreConfig(token=CANARY, kv_version=3)),
         lambda: SecretResolver.from_config(tmp_path / "modelmesh.yaml"),
     ]
     for attempt in attempts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import ClassVar, Literal, Optional
 
 from modelmesh._native import Store
@@ -12,11 +13,19 @@ from modelmesh.cdk.base_secret_store import BaseSecretStore, BaseSecretStoreConf
 from modelmesh.interfaces.secret_store import SecretManagement
 
 __all__ = [
+    "IN_MEMORY",
+    "NOT_REMEMBERED",
     "ConnectorSecretStore",
     "ConnectorSecretStoreConfig",
     "ManagedSecretStore",
     "NetworkSecretStoreConfig",
 ]
+
+#: The connector of a store that was given no file.
+IN_MEMORY = "modelmesh.memory-secrets.v1"
+
+#: The setting of stores that do not remember that a name is missing: to look once more costs nothing.
+NOT_REMEMBERED: Mapping[str, object] = MappingProxyType({"negative_ttl": "0s"})
 
 
 @dataclass(kw_only=True)
@@ -58,19 +67,19 @@ class ConnectorSecretStore(BaseSecretStore):
     #: The class of configuration that has the connector's settings.
     _CONFIG: ClassVar[type[BaseSecretStoreConfig]]
     #: Settings that no configuration changes.
-    _FIXED: ClassVar[Mapping[str, object]] = {}
+    _FIXED: ClassVar[Mapping[str, object]] = MappingProxyType({})
 
     _resolve = Store._read
 
     def __init__(self, config: BaseSecretStoreConfig) -> None:
         self._config = config
-        self._open(self._CONNECTOR, self._settings())
+        self._open(self._CONNECTOR)
 
     def _open(
         self,
         connector: str,
-        settings: Mapping[str, object],
         *,
+        fixed: Mapping[str, object] = MappingProxyType({}),
         unsaved: bool = False,
         beside: Optional[BaseSecretStore] = None,
     ) -> None:
@@ -78,20 +87,12 @@ class ConnectorSecretStore(BaseSecretStore):
         hook = None
         if type(self)._resolve is not Store._read:
             hook = (bool(config.cache_enabled), float(config.cache_ttl_ms))
-        self._open_connector(connector, settings, hook=hook, unsaved=unsaved, beside=beside)
-
-    def _settings(self) -> dict[str, object]:
-        """The settings as the connector takes them. An empty text is one that was not given."""
-        config = self._config
-        given = {name: getattr(config, name) for name in _own_fields(self._CONFIG)}
-        settings = {name: value for name, value in given.items() if value is not None and value != ""}
-        resolution = settings.pop("resolution", {})
-        settings["cache_ttl_ms"] = max(0, int(config.cache_ttl_ms))
-        return {**self._FIXED, **settings, **resolution}
-
-
-def _own_fields(config: type[BaseSecretStoreConfig]) -> list[str]:
-    return [each.name for each in fields(config) if each.name != "secrets"]
+        own, fixed = self._CONFIG, {**self._FIXED, **fixed}
+        if connector == IN_MEMORY:
+            # It stands in where there is no file, and knows none of the file's settings.
+            own, fixed = BaseSecretStoreConfig, NOT_REMEMBERED
+        names = [each.name for each in fields(own) if each.name != "secrets"]
+        self._open_connector(connector, config, names, fixed, hook=hook, unsaved=unsaved, beside=beside)
 
 
 class ManagedSecretStore(ConnectorSecretStore, SecretManagement):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelmesh.cdk.base_secret_store import BaseSecretStore, BaseSecretStoreConfig
-from modelmesh.cdk.connector_secret_store import ConnectorSecretStore
+from modelmesh.cdk.connector_secret_store import IN_MEMORY, NOT_REMEMBERED, ConnectorSecretStore
 
 __all__ = [
     "FileSecretStore",
@@ -34,14 +34,10 @@ class FileSecretStore(ConnectorSecretStore):
 
     _CONNECTOR = "modelmesh.json-secrets.v1"
     _CONFIG = FileSecretStoreConfig
-    _FIXED = {"negative_ttl": "0s"}
+    _FIXED = NOT_REMEMBERED
 
     def __init__(self, config: FileSecretStoreConfig) -> None:
         self._config = self._file_config = config
         beside = BaseSecretStore(BaseSecretStoreConfig(secrets=config.secrets, cache_enabled=False))
-        settings = {**self._settings(), "format": config.format.lower()}
-        if config.file_path:
-            self._open(self._CONNECTOR, settings, beside=beside)
-        else:
-            settings.pop("format")
-            self._open("modelmesh.memory-secrets.v1", settings, beside=beside)
+        connector = self._CONNECTOR if config.file_path else IN_MEMORY
+        self._open(connector, fixed={"format": config.format.lower()}, beside=beside)

@@ -39,7 +39,6 @@ class AgeFileSecretStore(ManagedSecretStore):
 
     _CONNECTOR = "modelmesh.age-file.v1"
     _CONFIG = AgeFileSecretStoreConfig
-    _FIXED = {"negative_ttl": "0s"}
 
     def __init__(self, config: AgeFileSecretStoreConfig | None = None) -> None:
         super().__init__(config or AgeFileSecretStoreConfig())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelmesh.cdk.base_secret_store import BaseSecretStoreConfig
-from modelmesh.cdk.connector_secret_store import ManagedSecretStore
+from modelmesh.cdk.connector_secret_store import NOT_REMEMBERED, ManagedSecretStore
 
 __all__ = [
     "DotenvSecretStore",
@@ -37,7 +37,7 @@ class DotenvSecretStore(ManagedSecretStore):
 
     _CONNECTOR = "modelmesh.dotenv.v1"
     _CONFIG = DotenvSecretStoreConfig
-    _FIXED = {"negative_ttl": "0s"}
+    _FIXED = NOT_REMEMBERED
 
     def __init__(self, config: DotenvSecretStoreConfig | None = None) -> None:
         self._dotenv_config = config or DotenvSecretStoreConfig()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from modelmesh.cdk.base_secret_store import BaseSecretStoreConfig
-from modelmesh.cdk.connector_secret_store import ManagedSecretStore
+from modelmesh.cdk.connector_secret_store import IN_MEMORY, NOT_REMEMBERED, ManagedSecretStore
 from modelmesh.interfaces.secret_store import InvalidConfigError
 
 __all__ = [
@@ -42,15 +42,11 @@ class EncryptedFileSecretStore(ManagedSecretStore):
 
     _CONNECTOR = "modelmesh.encrypted-file.v1"
     _CONFIG = EncryptedFileSecretStoreConfig
-    _FIXED = {"negative_ttl": "0s"}
+    _FIXED = NOT_REMEMBERED
 
     def __init__(self, config: EncryptedFileSecretStoreConfig | None = None) -> None:
         self._config = self._enc_config = config or EncryptedFileSecretStoreConfig()
-        if self._enc_config.file_path:
-            self._open(self._CONNECTOR, self._settings(), unsaved=True)
-        else:
-            settings = {"cache_enabled": False, "negative_ttl": "0s"}
-            self._open("modelmesh.memory-secrets.v1", settings, unsaved=True)
+        self._open(self._CONNECTOR if self._enc_config.file_path else IN_MEMORY, unsaved=True)
 
     @property
     def crypto_available(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelmesh.cdk.base_secret_store import BaseSecretStoreConfig
-from modelmesh.cdk.connector_secret_store import ConnectorSecretStore
+from modelmesh.cdk.connector_secret_store import NOT_REMEMBERED, ConnectorSecretStore
 
 __all__ = [
     "EnvSecretStore",
@@ -34,7 +34,7 @@ class EnvSecretStore(ConnectorSecretStore):
 
     _CONNECTOR = "modelmesh.env.v1"
     _CONFIG = EnvSecretStoreConfig
-    _FIXED = {"negative_ttl": "0s"}
+    _FIXED = NOT_REMEMBERED
 
     def __init__(self, config: EnvSecretStoreConfig | None = None) -> None:
         self._env_config = config or EnvSecretStoreConfig()

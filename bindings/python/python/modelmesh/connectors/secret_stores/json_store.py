@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelmesh.cdk.base_secret_store import BaseSecretStoreConfig
-from modelmesh.cdk.connector_secret_store import ConnectorSecretStore
+from modelmesh.cdk.connector_secret_store import IN_MEMORY, NOT_REMEMBERED, ConnectorSecretStore
 
 __all__ = [
     "JsonSecretStore",
@@ -36,11 +36,8 @@ class JsonSecretStore(ConnectorSecretStore):
 
     _CONNECTOR = "modelmesh.json-secrets.v1"
     _CONFIG = JsonSecretStoreConfig
-    _FIXED = {"format": "json", "negative_ttl": "0s"}
+    _FIXED = NOT_REMEMBERED
 
     def __init__(self, config: JsonSecretStoreConfig | None = None) -> None:
         self._config = self._json_config = config or JsonSecretStoreConfig()
-        if self._json_config.file_path:
-            self._open(self._CONNECTOR, self._settings())
-        else:
-            self._open("modelmesh.memory-secrets.v1", {"cache_enabled": False, "negative_ttl": "0s"})
+        self._open(self._CONNECTOR if self._json_config.file_path else IN_MEMORY, fixed={"format": "json"})
