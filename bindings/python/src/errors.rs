@@ -60,9 +60,19 @@ pub(crate) fn from_raised(py: Python<'_>, raised: PyErr, mistake: Mistake) -> Er
         Mistake::EndsValue => ErrorKind::Disabled,
         Mistake::ChangesNothing => ErrorKind::InvalidConfig,
     });
-    let class =
-        raised.get_type(py).name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
-    Error::new(kind, format!("the store's own code raised {class}")).with_source(Raised(raised))
+    let message = told(py, &raised).unwrap_or_else(|| {
+        let class = raised.get_type(py).name();
+        let class = class.map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
+        format!("the store's own code raised {class}")
+    });
+    Error::new(kind, message).with_source(Raised(raised))
+}
+
+/// The message of an exception that is about settings: it names them, and is what the reader of a file needs. Any
+/// other message may hold a value.
+fn told(py: Python<'_>, raised: &PyErr) -> Option<String> {
+    let class = class(py, &INVALID_CONFIG, "InvalidConfigError").ok()?;
+    raised.is_instance(py, class).then(|| raised.value(py).to_string())
 }
 
 /// How the engine counts an exception; none if it says nothing of the backend.

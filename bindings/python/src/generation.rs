@@ -43,8 +43,10 @@ impl Generation {
         values::datetime(py, self.0.activated_at())
     }
 
-    /// The text of a setting, with values in place of references: 'api_key', 'headers.organization', 'keys[0]'.
-    /// None if there is no such text, or a reference in it is missing and may be.
+    /// The text of a setting, with values in place of references: `api_key`,
+    /// `headers.organization`, `keys[0]`.
+    ///
+    /// `None` if there is no such text, or a reference in it is missing and may be.
     fn setting(&self, path: &str) -> Option<&str> {
         self.0.setting(path)
     }

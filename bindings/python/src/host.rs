@@ -51,16 +51,16 @@ impl HostConnectors for HostClasses {
     async fn open(&self, id: &str, settings: &[(String, Given)]) -> Result<Arc<dyn SecretStoreConnector>> {
         let (make, id, settings) = (Arc::clone(&self.0), id.to_owned(), settings.to_vec());
         // A constructor may read a file.
-        let made = tokio::task::spawn_blocking(move || {
+        let opening = tokio::task::spawn_blocking(move || {
             interpreter::attached(|py| {
-                let made = to_keywords(py, &settings).and_then(|settings| make.call1(py, (&id, settings)));
-                match made {
+                let keywords = to_keywords(py, &settings);
+                match keywords.and_then(|keywords| make.call1(py, (&id, keywords))) {
                     Ok(store) => Ok(Arc::new(HookConnector::of_held(&id, store))),
                     Err(raised) => Err(from_raised(py, raised, Mistake::ChangesNothing)),
                 }
             })
         });
         let stopped = |_| Error::new(ErrorKind::Unavailable, "the class's constructor was stopped");
-        Ok(made.await.map_err(stopped)???)
+        Ok(opening.await.map_err(stopped)???)
     }
 }

@@ -60,13 +60,12 @@ impl<T> PerProcess<T> {
             before = life.opened.as_ref();
             place = &life.next.0;
         }
-        let life = match place.get() {
-            Some(life) => life,
-            None => {
-                let life = Life { born: now, opened: Some(open(before)?), next: PerProcess::new() };
-                // Where another thread was quicker, its own is used, and this one is dropped.
-                place.get_or_init(|| Box::new(life))
-            }
+        let life = if let Some(life) = place.get() {
+            life
+        } else {
+            let life = Life { born: now, opened: Some(open(before)?), next: PerProcess::new() };
+            // Where another thread was quicker, its own is used, and this one is dropped.
+            place.get_or_init(|| Box::new(life))
         };
         Ok(life.opened.as_ref().expect("it is taken out by `drop` alone"))
     }

@@ -3,7 +3,7 @@
 use std::{future::Future, path::PathBuf, sync::Arc};
 
 use modelmesh_secrets::{
-    AuthFailure, Error, ErrorKind, ExposeSecret as _, Result, Version,
+    AuthFailure, Error, ErrorKind, ExposeSecret as _, Result, SecretString, SecretValue, Version,
     live::{Reason, SecretResolver},
     reference::Reference,
     setting::ConnectorSpec,
@@ -51,6 +51,8 @@ impl Source {
     async fn start(&self) -> Result<SecretResolver, Failure> {
         // Reading a file is quick, and nothing else runs before it.
         let configuration = configuration::read(&self.path, &self.specs)?;
+        // Everything that is wrong in it, and not only what keeps its stores from being opened.
+        configuration.require_valid()?;
         let stores = StoreSet::new(Arc::new(configuration), self.context.clone())?;
         Ok(stores.live_configuration().start().await?)
     }
@@ -64,6 +66,7 @@ impl Source {
 impl Resolver {
     /// `classes` are IDs of connectors, of which `make` makes stores.
     #[new]
+    #[allow(clippy::needless_pass_by_value, reason = "arguments of Python are made for the call")]
     fn new(path: PathBuf, classes: Vec<String>, make: Py<PyAny>) -> Self {
         let specs = specifications(&classes).into_iter().chain(catalogue()).collect();
         let context = OpenContext { host: Some(Arc::new(HostClasses::new(make))), ..context() };
@@ -76,14 +79,14 @@ impl Resolver {
     }
 
     /// The texts with values in place of references, in the same order.
-    fn resolve_texts(&self, py: Python<'_>, texts: Vec<Bound<'_, PyAny>>, wait: bool) -> PyResult<Py<PyAny>> {
-        let texts = texts.iter().map(values::value).collect::<PyResult<Vec<_>>>()?;
+    fn resolve_texts(&self, py: Python<'_>, texts: &Bound<'_, PyAny>, wait: bool) -> PyResult<Py<PyAny>> {
+        let texts = texts.try_iter()?.map(|text| values::value(&text?)).collect::<PyResult<Vec<_>>>()?;
         let work = |resolver: SecretResolver| async move {
-            let texts: Vec<&str> = texts.iter().map(|text| text.expose()).collect();
+            let texts: Vec<&str> = texts.iter().map(SecretValue::expose).collect();
             resolver.resolve_texts(&texts).await.map_err(Failure::References)
         };
         self.run(py, wait, work, |py, texts| {
-            let texts = texts.iter().map(|text| text.expose_secret());
+            let texts = texts.iter().map(SecretString::expose_secret);
             PyList::new(py, texts)?.into_py_any(py)
         })
     }

@@ -88,6 +88,7 @@ impl Store {
     /// With `unsaved`, changes stay in memory until `_save`. `beside` is asked for what the connector does not have.
     #[pyo3(signature = (id, config, fields, fixed, *, hook=None, unsaved=false, beside=None))]
     #[allow(clippy::too_many_arguments, reason = "they have names where they are given")]
+    #[allow(clippy::needless_pass_by_value, reason = "arguments of Python are made for the call")]
     fn _open_connector(
         slf: &Bound<'_, Self>,
         id: &str,

@@ -1,7 +1,7 @@
 //! Texts and values on their way between the interpreter and the engine.
 
 use jiff::Timestamp;
-use modelmesh_secrets::{Error, ErrorKind, Result, SecretName, SecretValue};
+use modelmesh_secrets::{Error, ErrorKind, Result, SecretName, SecretValue, Version};
 use pyo3::{
     exceptions::PyTypeError,
     intern,
@@ -49,7 +49,7 @@ const NOT_TEXT: &str = "a secret's value is Unicode text, without half a surroga
 
 static SECRET_VALUE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
-fn secret_value<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyType>> {
+fn secret_value(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     SECRET_VALUE.import(py, "modelmesh.interfaces.secret_store", "SecretValue")
 }
 
@@ -96,7 +96,7 @@ fn hooked_text(name: &SecretName, string: &Bound<'_, PyString>) -> Result<Secret
 /// A value as the Python class `SecretValue`.
 pub(crate) fn to_python(py: Python<'_>, value: &SecretValue) -> PyResult<Py<PyAny>> {
     let expires_at = value.expires_at().map(|at| datetime(py, at)).transpose()?;
-    let version = value.version().map(|version| version.as_str());
+    let version = value.version().map(Version::as_str);
     Ok(secret_value(py)?.call1((value.expose(), version, expires_at))?.unbind())
 }
 

@@ -82,7 +82,7 @@ pub enum SettingKind {
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-#[allow(clippy::struct_excessive_bools, reason = "each says another thing of a connector")]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts about a connector, not a state")]
 pub struct ConnectorSpec {
     /// The ID, such as `modelmesh.age-file.v1`.
     pub id: &'static str,

@@ -16,10 +16,33 @@ use modelmesh_secrets::{
 /// How often a save starts again, because somebody else changed a secret in between.
 const TRIES: usize = 5;
 
-/// What was changed and not saved: a new value, or none for a secret that is to be removed. Clones share it, so that
-/// it can outlive the store.
+/// What was changed and not saved. Clones share it, so that it can outlive the store.
 #[derive(Clone, Default)]
-pub struct UnsavedChanges(Arc<Mutex<BTreeMap<SecretName, Option<SecretValue>>>>);
+pub struct UnsavedChanges(Arc<Mutex<BTreeMap<SecretName, Unsaved>>>);
+
+/// What is to become of a secret.
+#[derive(Clone)]
+enum Unsaved {
+    Set(SecretValue),
+    Deleted,
+}
+
+impl Unsaved {
+    fn value(&self) -> Option<&SecretValue> {
+        match self {
+            Unsaved::Set(value) => Some(value),
+            Unsaved::Deleted => None,
+        }
+    }
+
+    fn is_same(&self, other: &Unsaved) -> bool {
+        match (self.value(), other.value()) {
+            (Some(value), Some(other)) => value.same_value(other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
 
 /// Shows the names alone.
 impl fmt::Debug for UnsavedChanges {
@@ -30,11 +53,11 @@ impl fmt::Debug for UnsavedChanges {
 
 impl UnsavedChanges {
     // Every change under the lock is one insertion or one removal, so a panic leaves nothing half done.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<SecretName, Option<SecretValue>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SecretName, Unsaved>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn of(&self, name: &SecretName) -> Option<Option<SecretValue>> {
+    fn of(&self, name: &SecretName) -> Option<Unsaved> {
         self.lock().get(name).cloned()
     }
 }
@@ -74,15 +97,11 @@ impl UnsavedStore {
         }
         outcome?;
         // What was changed once more meanwhile is to be saved next time.
-        self.changes.lock().retain(|name, now| !is_same(wanted.get(name), now));
+        self.changes.lock().retain(|name, now| !wanted.get(name).is_some_and(|saved| saved.is_same(now)));
         Ok(())
     }
 
-    async fn exchange_all(
-        &self,
-        names: &[SecretName],
-        wanted: &BTreeMap<SecretName, Option<SecretValue>>,
-    ) -> Result<()> {
+    async fn exchange_all(&self, names: &[SecretName], wanted: &BTreeMap<SecretName, Unsaved>) -> Result<()> {
         let stored = self.kept.stored(names).await;
         let mut changes = Vec::with_capacity(names.len());
         for (name, stored) in names.iter().zip(stored) {
@@ -91,7 +110,7 @@ impl UnsavedStore {
                 Err(error) if error.kind() == ErrorKind::NotFound => None,
                 Err(error) => return Err(error),
             };
-            let after = wanted.get(name).cloned().flatten();
+            let after = wanted.get(name).and_then(Unsaved::value).cloned();
             if before.is_some() || after.is_some() {
                 changes.push(Change { name: name.clone(), before, after });
             }
@@ -103,19 +122,12 @@ impl UnsavedStore {
     }
 }
 
-fn is_same(saved: Option<&Option<SecretValue>>, now: &Option<SecretValue>) -> bool {
-    match (saved, now) {
-        (Some(Some(saved)), Some(now)) => saved.same_value(now),
-        (Some(None), None) => true,
-        _ => false,
-    }
-}
-
 #[async_trait]
 impl SecretResolution for UnsavedStore {
     async fn get(&self, name: &SecretName) -> Result<SecretValue> {
         match self.changes.of(name) {
-            Some(changed) => changed.ok_or_else(|| Error::not_found(name.as_str())),
+            Some(Unsaved::Set(value)) => Ok(value),
+            Some(Unsaved::Deleted) => Err(Error::not_found(name.as_str())),
             None => self.kept.get(name).await,
         }
     }
@@ -125,7 +137,7 @@ impl SecretResolution for UnsavedStore {
 impl SecretManagement for UnsavedStore {
     async fn set(&self, name: &SecretName, value: &SecretValue) -> Result<()> {
         self.kept.capabilities().check_value(value).map_err(|error| error.with_name(name))?;
-        self.changes.lock().insert(name.clone(), Some(value.clone()));
+        self.changes.lock().insert(name.clone(), Unsaved::Set(value.clone()));
         Ok(())
     }
 
@@ -133,7 +145,7 @@ impl SecretManagement for UnsavedStore {
         let management = self.kept.management().ok_or_else(|| Error::unsupported("list its secrets"))?;
         let mut names: BTreeSet<SecretName> = management.list().await?.into_iter().collect();
         for (name, changed) in &*self.changes.lock() {
-            if changed.is_some() {
+            if changed.value().is_some() {
                 names.insert(name.clone());
             } else {
                 names.remove(name);
@@ -144,7 +156,7 @@ impl SecretManagement for UnsavedStore {
 
     async fn delete(&self, name: &SecretName) -> Result<()> {
         self.get(name).await?;
-        self.changes.lock().insert(name.clone(), None);
+        self.changes.lock().insert(name.clone(), Unsaved::Deleted);
         Ok(())
     }
 }

@@ -189,7 +189,7 @@ pub(super) fn read(
             "stores" if is_top => {}
             key if draft::find(SECTION_SETTINGS, key).is_some() && is_top => {}
             key if draft::find(SECTION_SETTINGS, key).is_some() => one_for_all(reader, &item),
-            "config" => nested.extend(nested_keys(reader, item.value)),
+            "config" => nested.extend(nested_settings(reader, item.value)),
             _ => keys.push(item),
         }
     }
@@ -215,6 +215,7 @@ pub(super) fn read(
         }
     };
 
+    let names_connector = connector.is_some();
     if let Some(spec) = spec.filter(|spec| spec.free_form) {
         read_free_form(reader, &mut entry.drafts, &mut policy, keys, nested);
         entry.backing = Backing::Connector(spec);
@@ -239,12 +240,12 @@ pub(super) fn read(
                 reader.key_problem(&item, set_twice(setting, &item));
             }
             Some(setting) => entry.drafts.read(reader, setting, item.value),
-            None if is_top && connector.is_none() => {
+            None if is_top && !names_connector => {
                 let error = invalid(format!("unknown key '{}'", printable(item.key)))
                     .with_help("name the connector first, with 'store: <connector ID>'");
                 reader.key_problem(&item, error);
             }
-            None => unknown_setting(reader, spec, is_top, &item),
+            None => unknown_setting(reader, &item, spec, is_top),
         }
     }
     if let Some(spec) = spec {
@@ -254,21 +255,20 @@ pub(super) fn read(
     entry
 }
 
-/// The keys under `config`.
-fn nested_keys<'d>(reader: &mut Reader<'d>, node: NodeId) -> Vec<Entry<'d>> {
+/// The settings under `config`.
+fn nested_settings<'d>(reader: &mut Reader<'d>, node: NodeId) -> Vec<Entry<'d>> {
     let document = reader.document();
     match document.kind(node) {
         Kind::Mapping => document.entries(node).collect(),
         Kind::Null => Vec::new(),
         kind => {
-            let wrong = format!("'config' takes a mapping, not {}", kind.describe());
-            reader.problem(node, invalid(wrong));
+            reader.problem(node, invalid(format!("'config' takes a mapping, not {}", kind.describe())));
             Vec::new()
         }
     }
 }
 
-fn unknown_setting(reader: &mut Reader<'_>, spec: &ConnectorSpec, is_top: bool, item: &Entry<'_>) {
+fn unknown_setting(reader: &mut Reader<'_>, item: &Entry<'_>, spec: &ConnectorSpec, is_top: bool) {
     let settings = spec.all_settings().chain(RESOLUTION_SETTINGS);
     let known = settings.map(|setting| setting.key).chain(STRUCTURE);
     let section = SECTION_SETTINGS.iter().map(|setting| setting.key).chain(["stores"]);

@@ -13,6 +13,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 
 use super::*;
 use crate::{
@@ -268,6 +269,38 @@ fn a_provider_has_its_settings_with_values_in_place() {
     assert_eq!(generation.setting("api_keys"), None);
     assert!(!format!("{generation:?} {resolver:?}").contains("k1"));
     assert_eq!(world.vault.calls(), 3, "each document once");
+}
+
+#[test]
+fn texts_of_the_program_are_resolved_as_those_of_the_file_are() {
+    let world = World::new(TWO, TWO_SECRETS);
+    let resolver = world.start();
+    let calls = world.vault.calls();
+    let texts =
+        ["<${secrets:key}>", "", "${secrets:key}${secrets:org} $${secrets:key}", "${secrets:none:-f}"];
+    let resolved = block_on(resolver.resolve_texts(&texts)).unwrap();
+    let resolved: Vec<&str> = resolved.iter().map(SecretString::expose_secret).collect();
+    assert_eq!(resolved, ["<k1>", "", "k1o1 ${secrets:key}", "f"]);
+    assert_eq!(world.vault.calls(), calls + 1, "all but one were in the cache");
+
+    let broken = ["${secrets:none}", "${secrets:", "${secrets:none} ${secrets:nor-this}"];
+    let failures = block_on(resolver.resolve_texts(&broken)).unwrap_err();
+    let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        failures,
+        [
+            "this reference is not closed",
+            "store 'default': secret 'none': not found",
+            "store 'default': secret 'nor-this': not found",
+        ]
+    );
+}
+
+#[test]
+fn nothing_stands_in_place_of_what_may_be_missing() {
+    let world = World::new("secrets: {store: test.vault.v1, fail_on_missing: false}", &[]);
+    let resolved = block_on(world.start().resolve_texts(&["<${secrets:none}>"])).unwrap();
+    assert_eq!(resolved[0].expose_secret(), "<>");
 }
 
 #[test]
