@@ -27,7 +27,10 @@ class Step:
         """How the store of this operation was constructed; the operation itself, if it is that or names no store."""
         store = self.operation.get("store")
         before = reversed(self.scenario[: self.index + 1])
-        return next((step for step in before if step["do"] == "open" and step["store"] == store), self.operation)
+        return next(
+            (step for step in before if step["do"] in ("open", "open_beside") and step["store"] == store),
+            self.operation,
+        )
 
     @property
     def kind(self) -> str:

@@ -330,7 +330,7 @@ DIFFERENCES: list[Difference] = [
             wrote("KEY=one"),
             opened("DotenvSecretStore", file_path="@file", cache_enabled=False),
             get("KEY"),
-            wrote("KEY=two"),
+            wrote("KEY=another"),
             get("KEY"),
         ],
     ),

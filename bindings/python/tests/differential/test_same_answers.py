@@ -24,6 +24,8 @@ STRATEGIES: dict[str, st.SearchStrategy[Scenario]] = {
     "a subclass with its own hook": scenarios.hook,
     "a subclass that is written": scenarios.managed,
     "memory": scenarios.memory,
+    "names of all kinds": scenarios.memory_of_all_names,
+    "two stores over one dictionary": scenarios.shared,
     "the environment": scenarios.env,
     "a plain .env file": scenarios.dotenv_plain,
     "any .env file": scenarios.dotenv,

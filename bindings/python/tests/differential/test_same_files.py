@@ -63,7 +63,7 @@ def told(secrets: dict[str, str]) -> list[dict[str, Any]]:
 
 
 @settings(CASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(secrets=scenarios.storable_secrets, key=scenarios.credentials)
+@given(secrets=scenarios.secrets, key=scenarios.credentials)
 def test_a_file_of_the_reference_is_read_and_changed(
     secrets: dict[str, str], key: dict[str, Any], reference: Peer, ours: Peer
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_file_of_the_reference_is_read_and_changed(
 
 
 @settings(CASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(secrets=scenarios.storable_secrets, key=scenarios.credentials)
+@given(secrets=scenarios.secrets, key=scenarios.credentials)
 def test_a_file_of_ours_is_read_and_changed_by_the_reference(
     secrets: dict[str, str], key: dict[str, Any], reference: Peer, ours: Peer
 ) -> None:

@@ -189,6 +189,12 @@ class Worker:
         self.configs[store] = make_config(**given)
         self.stores[store] = make(self.configs[store])
 
+    def do_open_beside(self, store: str, kind: str, other: str) -> None:
+        """Constructs a store over the configuration of another: they share its dictionary."""
+        make, _ = CLASSES[kind]
+        self.configs[store] = self.configs[other]
+        self.stores[store] = make(self.configs[store])
+
     def do_get(self, store: str, name: Any) -> Any:
         return self.stores[store].get(name)
 
@@ -283,9 +289,8 @@ class Worker:
         """How a class, its configuration and its methods are called."""
         make, make_config = CLASSES[kind]
         methods = ("get", "clear_cache", "_resolve", "set", "list", "delete", "save")
-        called = {"config": make_config, "store": make} | {
-            method: getattr(make, method) for method in methods if hasattr(make, method)
-        }
+        called: dict[str, Callable[..., Any]] = {"config": make_config, "store": make}
+        called |= {method: getattr(make, method) for method in methods if hasattr(make, method)}
         return {name: described(inspect.signature(function)) for name, function in called.items()}
 
     def do_secret_value(self) -> list[Any]:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from modelmesh.cdk.base_secret_store import BaseSecretStore, BaseSecretStoreConfig
 from modelmesh.connectors.secret_stores import MemorySecretStore, MemorySecretStoreConfig
 from modelmesh.integrations.pydantic_settings import Secret, SecretStoreSettingsSource
+from modelmesh.interfaces.secret_store import InvalidNameError
 
 CANARY = "sk-canary-4f1d"
 
@@ -116,6 +117,15 @@ def test_an_outage_is_not_a_missing_field() -> None:
     STORES.append(Down(BaseSecretStoreConfig()))
     with pytest.raises(ConnectionRefusedError):
         Settings()
+
+
+def test_a_name_that_cannot_be_one_is_not_a_missing_field() -> None:
+    class Misnamed(FromStore):
+        key: Annotated[SecretStr | None, Secret("a//b")] = None
+
+    STORES.append(memory())
+    with pytest.raises(InvalidNameError):
+        Misnamed()
 
 
 def test_a_function_may_stand_for_the_store() -> None:

@@ -26,7 +26,7 @@ from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
-from modelmesh.interfaces.secret_store import SecretResolution
+from modelmesh.interfaces.secret_store import InvalidNameError, SecretResolution
 
 __all__ = ["Secret", "SecretStoreSettingsSource"]
 
@@ -47,6 +47,7 @@ class SecretStoreSettingsSource(PydanticBaseSettingsSource):
     - Only fields that no source before this one has filled are asked for.
     - A secret that the store does not have leaves its field to the sources after this one, and to the field's default.
     - Every other error of the store passes through unchanged: an outage is not a default.
+    - A store with `fail_on_missing=False` has an answer for every name, and fills the fields of missing ones with `""`.
     - Values reach pydantic as `SecretStr`, so that no validation error shows one. This is why a field of another type
       cannot be marked with `Secret`.
     - A nested model is not looked into.
@@ -71,6 +72,9 @@ class SecretStoreSettingsSource(PydanticBaseSettingsSource):
             return None, field_name, False
         try:
             return SecretStr(self._get(name)), field_name, False
+        except InvalidNameError:
+            # No store has such a secret: whoever marked the field made a mistake.
+            raise
         except KeyError:
             return None, field_name, False
 
