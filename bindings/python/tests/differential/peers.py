@@ -14,9 +14,8 @@ from typing import Any
 WORKER = Path(__file__).with_name("worker.py")
 REPOSITORY = Path(__file__).parents[4]
 
-REFERENCE = "modelmesh-lite==0.1.1"
-# The reference does without these, and is another program then: it neither encrypts nor asks a keyring.
-ITS_OPTIONS = ("cryptography", "keyring")
+# The reference does without the last two, and is another program then: it neither encrypts nor asks a keyring.
+REFERENCE = ("modelmesh-lite==0.1.1", "cryptography==50.0.2", "keyring==25.7.0")
 
 Operation = dict[str, Any]
 Answer = dict[str, Any]
@@ -28,11 +27,11 @@ def reference_interpreter() -> Path:
     python = environment / "bin" / "python"
     # Written last: an environment without it is one whose making was interrupted.
     complete = environment / "complete"
-    if not complete.exists() or complete.read_text() != REFERENCE:
+    packages = "\n".join(REFERENCE)
+    if not complete.exists() or complete.read_text() != packages:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", REFERENCE, *ITS_OPTIONS]
-        subprocess.run(install, check=True)
-        complete.write_text(REFERENCE)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *REFERENCE], check=True)
+        complete.write_text(packages)
     return python
 
 
