@@ -153,6 +153,7 @@ static BASE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static NOT_FOUND: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static INVALID_NAME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static INVALID_CONFIG: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static FILE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 fn class<'py>(
     py: Python<'py>,
@@ -169,6 +170,7 @@ fn build(py: Python<'_>, kind: ErrorKind, message: &str, error: Option<&Error>) 
         ErrorKind::InvalidConfig | ErrorKind::InvalidReference => {
             class(py, &INVALID_CONFIG, "InvalidConfigError")?
         }
+        ErrorKind::Io => class(py, &FILE, "SecretFileError")?,
         _ => class(py, &BASE, "SecretStoreError")?,
     };
     let details = PyDict::new(py);

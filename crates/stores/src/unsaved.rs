@@ -79,14 +79,16 @@ impl UnsavedStore {
 
     /// Writes every change, all of them at once where the store can: a file is replaced once.
     ///
-    /// What others wrote meanwhile stays, but for the secrets that were changed here. Fails as a write of the store
-    /// does; then nothing is forgotten, and it can be tried again.
+    /// What others wrote meanwhile stays, but for the secrets that were changed here. A file that is not there is made,
+    /// even if nothing was changed. Fails as a write of the store does; then nothing is forgotten, and it can be tried
+    /// again.
     pub async fn save(&self) -> Result<()> {
         let wanted = self.changes.lock().clone();
-        if wanted.is_empty() {
-            return Ok(());
+        let mut names: Vec<SecretName> = wanted.keys().cloned().collect();
+        if names.is_empty() {
+            // Some secret, which becomes what it is.
+            names.push(SecretName::new("modelmesh")?);
         }
-        let names: Vec<SecretName> = wanted.keys().cloned().collect();
         let mut outcome = Ok(());
         for _ in 0..TRIES {
             outcome = self.exchange_all(&names, &wanted).await;
@@ -110,13 +112,11 @@ impl UnsavedStore {
                 Err(error) if error.kind() == ErrorKind::NotFound => None,
                 Err(error) => return Err(error),
             };
-            let after = wanted.get(name).and_then(Unsaved::value).cloned();
-            if before.is_some() || after.is_some() {
-                changes.push(Change { name: name.clone(), before, after });
-            }
-        }
-        if changes.is_empty() {
-            return Ok(());
+            let after = match wanted.get(name) {
+                Some(unsaved) => unsaved.value().cloned(),
+                None => before.clone(),
+            };
+            changes.push(Change { name: name.clone(), before, after });
         }
         self.kept.exchange(&changes).await.into_iter().collect()
     }
@@ -237,6 +237,16 @@ mod tests {
         assert_eq!(store.delete(&name("a")).await.unwrap_err().kind(), ErrorKind::NotFound);
         store.save().await.unwrap();
         assert_eq!(store.list().await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_save_of_nothing_changes_nothing() {
+        let kept = MemoryStore::new([(name("modelmesh"), "1".into())]);
+        over(&kept).save().await.unwrap();
+        assert_eq!(seen(&kept, "modelmesh").await.as_deref(), Some("1"));
+        let kept = MemoryStore::default();
+        over(&kept).save().await.unwrap();
+        assert_eq!(kept.list().await.unwrap(), []);
     }
 
     #[tokio::test]

@@ -89,6 +89,36 @@ def test_a_passphrase_opens_what_it_closed(path: Path) -> None:
     assert raised.value.kind == "locked"
 
 
+def test_a_save_makes_the_file_even_of_nothing(path: Path) -> None:
+    store = open_store(path)
+    store.set("a", "1")
+    store.delete("a")
+    store.save()
+    assert path.exists() and open_store(path).list() == []
+    path.unlink()
+    open_store(path).save()
+    assert path.exists() and open_store(path).list() == []
+
+
+def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "none" / "secrets.enc")
+    store.set("a", "1")
+    with pytest.raises(OSError) as raised:
+        store.save()
+    assert isinstance(raised.value, SecretStoreError) and raised.value.kind == "io"
+    assert str(tmp_path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "config", [{"encryption_key": "abc"}, {"encryption_key": "g" * 64}, {"passphrase": "p", "pbkdf2_iterations": 0}]
+)
+@pytest.mark.parametrize("file_path", ["", "secrets.enc"])
+def test_a_key_that_is_none_is_refused_at_once(file_path: str, config: dict[str, object]) -> None:
+    with pytest.raises(ValueError) as raised:
+        EncryptedFileSecretStore(EncryptedFileSecretStoreConfig(file_path=file_path, **config))  # type: ignore[arg-type]
+    assert isinstance(raised.value, SecretStoreError) and raised.value.kind == "invalid_config"
+
+
 def test_a_store_without_a_file_is_in_memory() -> None:
     store = EncryptedFileSecretStore()
     assert store.crypto_available

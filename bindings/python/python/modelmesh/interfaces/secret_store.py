@@ -13,6 +13,7 @@ __all__ = [
     "BlockingCallWarning",
     "InvalidConfigError",
     "InvalidNameError",
+    "SecretFileError",
     "SecretManagement",
     "SecretNotFoundError",
     "SecretResolution",
@@ -124,6 +125,10 @@ class InvalidNameError(SecretStoreError, KeyError, ValueError):
 
 class InvalidConfigError(SecretStoreError, ValueError):
     """A setting, a configuration file or a reference is wrong."""
+
+
+class SecretFileError(SecretStoreError, OSError):
+    """The operating system refused a file operation, or there is no such file."""
 
 
 class BlockingCallWarning(RuntimeWarning):

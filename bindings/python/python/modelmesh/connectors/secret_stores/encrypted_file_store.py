@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from modelmesh.cdk.base_secret_store import BaseSecretStoreConfig
 from modelmesh.cdk.connector_secret_store import IN_MEMORY, NOT_REMEMBERED, ManagedSecretStore
@@ -46,6 +46,9 @@ class EncryptedFileSecretStore(ManagedSecretStore):
 
     def __init__(self, config: EncryptedFileSecretStoreConfig | None = None) -> None:
         self._config = self._enc_config = config or EncryptedFileSecretStoreConfig()
+        if not self._enc_config.file_path:
+            # The key is judged even where no file needs it.
+            EncryptedFileSecretStore(replace(self._enc_config, file_path="unused"))
         self._open(self._CONNECTOR if self._enc_config.file_path else IN_MEMORY, unsaved=True)
 
     @property
@@ -54,7 +57,7 @@ class EncryptedFileSecretStore(ManagedSecretStore):
         return True
 
     def save(self) -> None:
-        """Write what was set and deleted to the file, all at once.
+        """Write what was set and deleted to the file, all at once. A file that is not there is made.
 
         The file is replaced whole, and only where it can be read: what others wrote meanwhile stays, but for the names
         that were changed here.
