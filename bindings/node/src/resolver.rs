@@ -7,15 +7,14 @@ use std::{
 };
 
 use modelmesh_secrets::{
-    Error, ErrorKind, Result, SecretName,
-    config::{Configuration, Report},
-    document::Format,
+    Error, ErrorKind, ExposeSecret as _, Result, SecretName,
+    config::Report,
     live::SecretResolver,
-    printable,
-    reference::{Piece, PieceText, Reference, scan},
+    reference::Reference,
     setting::ConnectorSpec,
 };
 use modelmesh_stores::{
+    configuration,
     open::StoreSet,
     registry::{OpenContext, catalogue},
 };
@@ -53,12 +52,11 @@ pub fn open_resolver(host: &Host, path: String, connectors: Vec<String>) -> Work
 }
 
 async fn start(path: &Path, connectors: &[String], desk: &Arc<Desk>) -> Result<SecretResolver, Failure> {
-    let (path, text) = read(path)?;
-    let format = Format::from_path(&path).unwrap_or(Format::Yaml);
-    let base = path.parent().unwrap_or(Path::new("")).to_owned();
     let host = connectors.iter().map(|id| ConnectorSpec::of_host(lasting(id), "a connector of the program"));
     let catalogue: Vec<ConnectorSpec> = host.chain(catalogue()).collect();
-    let configuration = Configuration::parse(&path.display().to_string(), base, &text, format, &catalogue)?;
+    let configuration = configuration::read(path, &catalogue)?;
+    // What is wrong elsewhere in the file is told together with what is wrong with its stores.
+    configuration.require_valid()?;
     let mut context = OpenContext::default();
     context.host = Some(Arc::new(Registered(Arc::clone(desk))));
     let stores = StoreSet::new(Arc::new(configuration), context)?;
@@ -75,16 +73,6 @@ fn lasting(id: &str) -> &'static str {
         ids.insert(id);
         id
     })
-}
-
-fn read(path: &Path) -> Result<(std::path::PathBuf, String), Error> {
-    let failed = |error: &std::io::Error| {
-        let message = format!("cannot read '{}': {}", printable(&path.display().to_string()), error.kind());
-        Error::new(ErrorKind::Io, message)
-    };
-    let absolute = std::path::absolute(path).map_err(|error| failed(&error))?;
-    let text = std::fs::read_to_string(&absolute).map_err(|error| failed(&error))?;
-    Ok((absolute, text))
 }
 
 impl From<Box<Report>> for Failure {
@@ -122,16 +110,18 @@ impl Resolver {
     pub fn resolve(&self, texts: Vec<String>) -> Work {
         let resolver = self.resolver.clone();
         Work::new(&self.desk, async move {
-            match resolve(&resolver, &texts).await {
-                Ok(texts) => Outcome::Texts(texts),
-                Err(failure) => Outcome::Failed(failure),
+            let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
+            match resolver.resolve_texts(&texts).await {
+                Ok(texts) => Outcome::Texts(texts.iter().map(|text| text.expose_secret().to_owned()).collect()),
+                Err(errors) => Failure::of_all(errors.into_iter().map(Failure::from).collect())
+                    .map_or(Outcome::Nothing, Outcome::Failed),
             }
         })
     }
 
     /// The value of a reference, with what its store says about it.
     #[napi(ts_return_type = "Work<Secret | Failure>")]
-    pub fn value(&self, reference: String) -> Work {
+    pub fn get(&self, reference: String) -> Work {
         self.with_reference(&reference, |resolver, reference| async move {
             Ok(Outcome::Secret(Secret::from(&resolver.get(&reference).await?)))
         })
@@ -224,47 +214,4 @@ impl Resolver {
 
 fn no_such_provider() -> Error {
     Error::new(ErrorKind::InvalidConfig, "the configuration has no such provider")
-}
-
-/// Resolves texts: each reference is asked for once, all stores side by side.
-async fn resolve(resolver: &SecretResolver, texts: &[String]) -> Result<Vec<String>, Failure> {
-    let pieces: Vec<Vec<Piece<'_>>> = texts.iter().map(|text| scan(text).collect()).collect();
-    let mut references = Vec::new();
-    let mut failures = Vec::new();
-    for piece in pieces.iter().flatten() {
-        match &piece.text {
-            PieceText::Reference(reference) => references.push((**reference).clone()),
-            PieceText::Broken(error) => failures.push(Failure::from((**error).clone())),
-            PieceText::Literal(_) => {}
-        }
-    }
-    let values = resolver.resolver().get_many(&references).await;
-    let mut found = Vec::with_capacity(values.len());
-    for (reference, value) in references.iter().zip(values) {
-        match value {
-            Ok(value) => found.push(Some(value)),
-            // As `get` does: what may be missing is the empty text.
-            Err(error) if resolver.configuration().may_be_missing(reference, &error) => found.push(None),
-            Err(error) => failures.push(error.into()),
-        }
-    }
-    if let Some(failure) = Failure::of_all(failures) {
-        return Err(failure);
-    }
-    let mut found = found.into_iter();
-    let text = |pieces: &Vec<Piece<'_>>| {
-        let mut text = String::new();
-        for piece in pieces {
-            match &piece.text {
-                PieceText::Literal(literal) => text.push_str(literal),
-                PieceText::Reference(_) | PieceText::Broken(_) => {
-                    if let Some(Some(value)) = found.next() {
-                        text.push_str(value.expose());
-                    }
-                }
-            }
-        }
-        text
-    };
-    Ok(pieces.iter().map(text).collect())
 }

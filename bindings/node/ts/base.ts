@@ -108,7 +108,7 @@ export class BaseSecretStore implements SecretStoreConnector {
   async preload(names: Iterable<string>): Promise<void> {
     const asked = [...names].map((name) => requireText(name, 'a name'));
     const failure = await this.#opened().preload(asked);
-    if (failure !== undefined) throw toErrorOf(failure.secret ?? '', failure);
+    if (failure !== undefined) throw toErrorOf(failure.secret, failure);
   }
 
   /** Forgets everything that is cached: the next reader asks the backend. */

@@ -183,7 +183,7 @@ export declare class Resolver {
   /** The texts with values in place of references, asked for in one plan. Fails with everything that fails. */
   resolve(texts: Array<string>): Work<string[] | Failure>
   /** The value of a reference, with what its store says about it. */
-  value(reference: string): Work<Secret | Failure>
+  get(reference: string): Work<Secret | Failure>
   /** Forgets what is cached of a reference's document. */
   invalidate(reference: string): Work<undefined | Failure>
   /** A live handle on a reference. */

@@ -1,6 +1,6 @@
 import type { Failure, HookAnswer, HookCall, Landing, Secret, Store } from './binding.js';
 import type { ResolutionOptions } from './config.js';
-import { SecretStoreError } from './errors.js';
+import { SecretStoreError, type ErrorKind } from './errors.js';
 import { Flight, asksItself } from './flight.js';
 import { givenResolution } from './given.js';
 import { attempt, callHook, given, ignore, isPromise, needsPromise, settle } from './hook-call.js';
@@ -8,6 +8,9 @@ import { addHook, failed, host, wait, type Hook, type Resolved } from './host.js
 import { native } from './native.js';
 import type { Reads } from './reads.js';
 import { isFailure, orThrow, toError } from './thrown.js';
+
+/** Kinds of errors that the last good value must not hide: the hook, or who made it, is wrong. */
+const MISTAKES = new Set<ErrorKind>(['conflict', 'invalid_name', 'invalid_reference', 'invalid_config', 'unsupported']);
 
 /** As a store that has no engine would do it: the hook is called when its caller needs it, and always then. */
 const DEFAULTS = { ttlJitter: 0, refreshAhead: 1, negativeTtl: 0 } satisfies ResolutionOptions;
@@ -80,6 +83,7 @@ export class HookReads implements Reads, Hook {
       isBlocked,
       (answer) => {
         this.#landed(call.name, flight);
+        if (isMistake(answer)) this.store.invalidate(call.name);
         host.answer(call.call, answer);
       },
     );
@@ -91,9 +95,9 @@ export class HookReads implements Reads, Hook {
     this.#flights.set(name, flight);
     const found = attempt(() => this.#resolve(name));
     this.#flights.delete(name);
-    if ('error' in found) return landing.land(failed(found.error));
+    if ('error' in found) return this.#land(name, landing, failed(found.error));
     const { value } = found;
-    if (!isPromise(value)) return landing.land(given(value));
+    if (!isPromise(value)) return this.#land(name, landing, given(value));
     // It is under way now: those who can wait for it shall have it.
     ignore(this.#leadLater(name, landing, () => value));
     throw needsPromise(name);
@@ -127,9 +131,17 @@ export class HookReads implements Reads, Hook {
     const found = attempt(() => flight.run(resolve));
     const answer = 'error' in found ? failed(found.error) : await this.#inTime(found.value);
     this.#landed(name, flight);
-    const outcome = landing.land(answer);
+    const outcome = this.#land(name, landing, answer);
     if (isFailure(outcome)) throw toError(outcome);
     return outcome;
+  }
+
+  /** Gives what the hook gave to everyone. What is neither an answer nor an outage ends what is held of the name. */
+  #land(name: string, landing: Landing, answer: HookAnswer): Secret | Failure {
+    const outcome = landing.land(answer);
+    if (!isMistake(answer)) return outcome;
+    this.store.invalidate(name);
+    return { kind: answer.kind, thrown: answer.thrown, message: "the store's own code failed" };
   }
 
   #landed(name: string, flight: Flight): void {
@@ -149,6 +161,10 @@ export class HookReads implements Reads, Hook {
     clearTimeout(timer);
     return answer;
   }
+}
+
+function isMistake(answer: HookAnswer): answer is HookAnswer & { kind: ErrorKind; thrown: number } {
+  return answer.kind !== undefined && MISTAKES.has(answer.kind);
 }
 
 function defined<T extends object>(options: T): Partial<T> {

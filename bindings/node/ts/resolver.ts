@@ -91,13 +91,13 @@ export class SecretResolver {
    *
    * @throws {SecretStoreError} If it has no value.
    */
-  value(reference: string): SecretValue {
-    return valueOf(orThrow(wait(this.#native.value(requireText(reference, 'a reference')))));
+  get(reference: string): SecretValue {
+    return valueOf(orThrow(wait(this.#native.get(requireText(reference, 'a reference')))));
   }
 
-  /** As {@link value}, without blocking this thread. */
-  async valueAsync(reference: string): Promise<SecretValue> {
-    return valueOf(orThrow(await this.#native.value(requireText(reference, 'a reference')).promise()));
+  /** As {@link get}, without blocking this thread. */
+  async getAsync(reference: string): Promise<SecretValue> {
+    return valueOf(orThrow(await this.#native.get(requireText(reference, 'a reference')).promise()));
   }
 
   /** Forgets what is cached of a reference: the next reader asks its store. */

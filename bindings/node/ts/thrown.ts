@@ -24,8 +24,8 @@ export function toError(failure: Failure): unknown {
 }
 
 /** @internal As {@link toError}, for a call that asked for this name. */
-export function toErrorOf(name: string, failure: Failure): unknown {
-  if (failure.kind === 'not_found' && failure.thrown === undefined) return notFound(name, detailsOf(failure));
+export function toErrorOf(name: string | undefined, failure: Failure): unknown {
+  if (name !== undefined && failure.kind === 'not_found' && failure.thrown === undefined) return notFound(name, detailsOf(failure));
   return toError(failure);
 }
 

@@ -32,4 +32,18 @@ export class SecretValue {
   toString(): string {
     return '[SecretValue]';
   }
+
+  toJSON(): SecretValueDetails {
+    const { version, expiresAt } = this;
+    return { version, expiresAt };
+  }
+
+  /** @internal What `util.inspect` shows, even if it is asked to call getters. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ): string {
+    return `SecretValue ${inspect({ ...this }, options)}`;
+  }
 }
