@@ -7,11 +7,8 @@ use std::{
 };
 
 use modelmesh_secrets::{
-    Error, ErrorKind, ExposeSecret as _, Result, SecretName,
-    config::Report,
-    live::SecretResolver,
-    reference::Reference,
-    setting::ConnectorSpec,
+    Error, ErrorKind, ExposeSecret as _, Result, SecretName, config::Report, live::SecretResolver,
+    reference::Reference, setting::ConnectorSpec,
 };
 use modelmesh_stores::{
     configuration,
@@ -112,7 +109,9 @@ impl Resolver {
         Work::new(&self.desk, async move {
             let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
             match resolver.resolve_texts(&texts).await {
-                Ok(texts) => Outcome::Texts(texts.iter().map(|text| text.expose_secret().to_owned()).collect()),
+                Ok(texts) => {
+                    Outcome::Texts(texts.iter().map(|text| text.expose_secret().to_owned()).collect())
+                }
                 Err(errors) => Failure::of_all(errors.into_iter().map(Failure::from).collect())
                     .map_or(Outcome::Nothing, Outcome::Failed),
             }

@@ -1,15 +1,14 @@
-import type { Store } from './binding.js';
+import type { Failure, Store } from './binding.js';
 import type { BaseSecretStoreConfig } from './config.js';
 import { SecretStoreError } from './errors.js';
 import { HookReads } from './hooked.js';
-import { valueOf, type Resolved } from './host.js';
+import { valueOf } from './host.js';
 import { HotCopy } from './hot.js';
 import type { SecretStoreConnector } from './interfaces.js';
 import { ConnectorReads, type Reads } from './reads.js';
 import { requireText } from './text.js';
 import { isFailure, toErrorOf } from './thrown.js';
-import type { Failure } from './binding.js';
-import type { SecretValue } from './value.js';
+import type { Resolved, SecretValue } from './value.js';
 
 /** @internal The native connector of a store, and the `_resolve` that reads it. */
 export const connectorOf = Symbol('connector');

@@ -2,12 +2,12 @@ import type { Store } from './binding.js';
 import { BaseSecretStore, connectorOf } from './base.js';
 import type { ConnectorOptions } from './config.js';
 import { given } from './given.js';
-import { host, secretOf, valueOf, wait, type Resolved } from './host.js';
+import { host, secretOf, valueOf, wait } from './host.js';
 import type { SecretManagement } from './interfaces.js';
 import { native } from './native.js';
 import { requireText } from './text.js';
 import { isFailure, orThrow, toErrorOf } from './thrown.js';
-import { SecretValue } from './value.js';
+import { SecretValue, type Resolved } from './value.js';
 
 /**
  * A store of a connector that the package has.

@@ -1,6 +1,7 @@
 import type { HookAnswer } from './binding.js';
 import { SecretStoreError } from './errors.js';
-import { answered, failed, type Resolved } from './host.js';
+import { answered, failed } from './host.js';
+import type { Resolved } from './value.js';
 
 /** @internal Calls a hook for the engine, and answers now or when its promise settles; now if this thread `isBlocked`. */
 export function callHook(

@@ -4,10 +4,11 @@ import { SecretStoreError, type ErrorKind } from './errors.js';
 import { Flight, asksItself } from './flight.js';
 import { givenResolution } from './given.js';
 import { attempt, callHook, given, ignore, isPromise, needsPromise, settle } from './hook-call.js';
-import { addHook, failed, host, wait, type Hook, type Resolved } from './host.js';
+import { addHook, failed, host, wait, type Hook } from './host.js';
 import { native } from './native.js';
 import type { Reads } from './reads.js';
 import { isFailure, orThrow, toError } from './thrown.js';
+import type { Resolved } from './value.js';
 
 /** Kinds of errors that the last good value must not hide: the hook, or who made it, is wrong. */
 const MISTAKES = new Set<ErrorKind>(['conflict', 'invalid_name', 'invalid_reference', 'invalid_config', 'unsupported']);

@@ -3,10 +3,7 @@ import { SecretStoreError } from './errors.js';
 import { native } from './native.js';
 import { kindOf, keep } from './thrown.js';
 import { requireText } from './text.js';
-import { SecretValue } from './value.js';
-
-/** @internal What `_resolve` may give. */
-export type Resolved = string | SecretValue | null | undefined;
+import { SecretValue, type Resolved } from './value.js';
 
 /** @internal A hook that the engine may have called. */
 export interface Hook {

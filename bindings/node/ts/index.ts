@@ -15,5 +15,5 @@ export type { SecretManagement, SecretResolution, SecretStoreConnector } from '.
 export { CONNECTOR_REGISTRY, registerConnector, type SecretStoreClass } from './registry.js';
 export { SecretResolver, type AuthFailure } from './resolver.js';
 export * from './stores/index.js';
-export { SecretValue, type SecretValueDetails } from './value.js';
+export { SecretValue, type Resolved, type SecretValueDetails } from './value.js';
 export { Watch } from './watch.js';

@@ -1,9 +1,10 @@
 import { BaseSecretStore } from './base.js';
 import type { Given, GivenMap, HookCall, OpenCall } from './binding.js';
 import { callHook } from './hook-call.js';
-import { host, makeStoresBy, type Hook, type Resolved } from './host.js';
+import { host, makeStoresBy, type Hook } from './host.js';
 import type { SecretStoreConnector } from './interfaces.js';
 import { CONNECTOR_REGISTRY } from './registry.js';
+import type { Resolved } from './value.js';
 
 /** What is used of a store that is not one of ours. */
 type ForeignStore = SecretStoreConnector & { getAsync?: (name: string) => Promise<Resolved> };

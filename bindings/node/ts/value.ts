@@ -47,3 +47,6 @@ export class SecretValue {
     return `SecretValue ${inspect({ ...this }, options)}`;
   }
 }
+
+/** What `_resolve` may give: a value, or nothing if there is no such secret. */
+export type Resolved = string | SecretValue | null | undefined;

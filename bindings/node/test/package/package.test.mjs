@@ -1,0 +1,106 @@
+// The package as it is published: packed, and installed into an empty folder.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+const root = join(import.meta.dirname, '..', '..');
+const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+let work;
+let tarball;
+
+function run(program, args, cwd) {
+  return execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+before(() => {
+  work = mkdtempSync(join(tmpdir(), 'modelmesh-package-'));
+  const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', work], root));
+  tarball = join(work, filename);
+});
+
+after(() => rmSync(work, { recursive: true }));
+
+/** A folder in which nothing is but the package. */
+function installed(name, type) {
+  const folder = join(work, name);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, private: true, type }));
+  run('npm', ['install', '--offline', '--no-audit', '--no-fund', tarball], folder);
+  return folder;
+}
+
+/** Compiles a file by the strictest rules, the package's declarations included, with no types but the language's. */
+function compile(folder, file) {
+  const options = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--noImplicitOverride', '--skipLibCheck', 'false'];
+  const args = [tsc, ...options, '--target', 'ES2022', '--lib', 'ES2022', '--module', 'Node16', '--moduleResolution', 'Node16', '--types', '', file];
+  try {
+    run(process.execPath, args, folder);
+  } catch (error) {
+    throw new Error(error.stdout);
+  }
+}
+
+test('the package holds what it needs and nothing else', () => {
+  const files = run('tar', ['-tzf', tarball], work).trim().split('\n');
+  const unexpected = files.filter((file) => !/^package\/(package\.json|README\.md|native\/modelmesh-[\w-]+\.node|dist\/[\w/-]+(\.d)?\.m?[jt]s|dist\/browser\/package\.json)$/.test(file));
+  assert.deepEqual(unexpected, []);
+  assert.ok(files.some((file) => file.endsWith('.node')));
+});
+
+for (const type of ['module', 'commonjs']) {
+  test(`a ${type} project compiles strictly against it, and runs`, () => {
+    const folder = installed(`consumer-${type}`, type);
+    assert.deepEqual(readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.')), ['modelmesh']);
+    cpSync(join(import.meta.dirname, 'consumer.ts'), join(folder, 'consumer.ts'));
+    writeFileSync(
+      join(folder, 'consumer.yaml'),
+      "secrets: {store: team.store.v1, config: {region: east}}\nproviders: {p: {key: '${secrets:region}'}}\n",
+    );
+    compile(folder, 'consumer.ts');
+    assert.equal(run(process.execPath, ['consumer.js'], folder), 'the consumer is content\n');
+  });
+}
+
+test('both module systems have the same classes', () => {
+  const folder = installed('both', 'module');
+  const code = "import { createRequire } from 'node:module'; import * as esm from 'modelmesh';\n" +
+    "const cjs = createRequire(import.meta.url)('modelmesh');\n" +
+    "console.log(esm.SecretStoreError === cjs.SecretStoreError && esm.CONNECTOR_REGISTRY === cjs.CONNECTOR_REGISTRY);";
+  assert.equal(run(process.execPath, ['--input-type=module', '--eval', code], folder), 'true\n');
+});
+
+test('the entry for browsers loads nothing native', () => {
+  const folder = installed('browser', 'module');
+  rmSync(join(folder, 'node_modules', 'modelmesh', 'native'), { recursive: true });
+  const code = "import { createRequire } from 'node:module'; import { BrowserSecretStore } from 'modelmesh/browser';\n" +
+    "console.log(BrowserSecretStore.CONNECTOR_ID, createRequire(import.meta.url)('modelmesh/browser').BrowserSecretStore.CONNECTOR_ID);";
+  assert.equal(run(process.execPath, ['--input-type=module', '--eval', code], folder), 'modelmesh.browser-secrets.v1 modelmesh.browser-secrets.v1\n');
+});
+
+test('the snippets of the README compile and run as written', () => {
+  const folder = installed('readme', 'module');
+  const snippets = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```(js|ts)\n([^]*?)```/g)];
+  assert.ok(snippets.length >= 4);
+  for (const [at, [, language, code]] of snippets.entries()) {
+    writeFileSync(join(folder, `snippet-${at}.${language}`), code);
+    if (language === 'ts') compile(folder, `snippet-${at}.ts`);
+    run(process.execPath, [`snippet-${at}.js`], folder);
+  }
+});
+
+const EXAMPLES = {
+  quickstart: /^api_key ends in -1\n/,
+  'custom-connector': /calls for ten readers: 1\n$/,
+  rotation: /in use: sk-fourth\n$/,
+};
+
+for (const [name, expected] of Object.entries(EXAMPLES)) {
+  test(`the example '${name}' runs`, () => {
+    const folder = installed(`example-${name}`, 'module');
+    cpSync(join(root, '..', '..', 'examples', 'node', name), folder, { recursive: true });
+    assert.match(run(process.execPath, [`${name}.mjs`], folder), expected);
+  });
+}
