@@ -115,26 +115,61 @@ def found(step: Step) -> list[object]:
     return ways(document(step), ".".join(filter(None, (scope, step.operation["name"]))))
 
 
+PLAIN_LINE = re.compile(r"""\s*(\#.*)?|\s*[\w.-]+\s*=\s*(?P<quote>["']?)[^"'`\\#$]*(?P=quote)\s*""")
+
+
+def is_plain(step: Step) -> bool:
+    """Whether all readers of .env files agree on the store's file."""
+    return all(PLAIN_LINE.fullmatch(line) for line in (step.text_of("@file") or "").split("\n"))
+
+
+def reads_env(step: Step) -> bool:
+    format = step.config.get("format", "env").lower()
+    return step.kind == "DotenvSecretStore" or step.kind == "FileSecretStore" and format == "env"
+
+
+def is_sound(step: Step) -> bool:
+    """Whether the store's file is what it should be: UTF-8, of its format, with an object where names are looked up."""
+    if any("\ud800" <= character <= "\udfff" for character in step.text_of("@file") or ""):
+        return False
+    if reads_env(step):
+        return is_plain(step)
+    try:
+        tree = document(step)
+    except ValueError:
+        return False
+    scope = step.config.get("json_path")
+    return any(isinstance(way, dict) for way in (ways(tree, scope) if scope else [tree]))
+
+
+def key_of(opening: Operation) -> tuple[Any, ...]:
+    config = opening.get("config") or {}
+    return tuple(config.get(field) for field in ("passphrase", "encryption_key", "pbkdf2_iterations"))
+
+
 # -- The differences ------------------------------------------------------------------
 
 
-def has_a_key(step: Step) -> bool:
-    return bool(step.config.get("passphrase") or step.config.get("encryption_key"))
-
-
 def is_wrong_key(step: Step) -> bool:
-    return step.kind == ENCRYPTED and has_a_key(step) and fails_as(step.ours, "locked")
+    """Somebody else opened the file with another key."""
+    keys = {key_of(opening) for opening in step.scenario[: step.index + 1] if opening["do"] == "open"}
+    return step.kind == ENCRYPTED and len(keys) > 1 and fails_as(step.ours, "locked")
 
 
 def is_without_key(step: Step) -> bool:
-    return step.kind == ENCRYPTED and not has_a_key(step) and fails_as(step.ours, "locked")
+    has_key = step.config.get("passphrase") or step.config.get("encryption_key")
+    return step.kind == ENCRYPTED and not has_key and fails_as(step.ours, "locked")
 
 
 def is_broken_encrypted_file(step: Step) -> bool:
-    """The reference takes it for an empty store; or stumbles in the constructor, where ours reads nothing yet."""
+    """The reference takes it for an empty store; or stumbles in the constructor, where ours reads nothing yet.
+
+    No scenario writes a file that is sound: those are saved.
+    """
     hidden = "value" in step.reference or is_missing(step.reference)
     unread = step.operation["do"] == "open" and is_error(step.reference, "UnicodeError") and "value" in step.ours
-    return step.kind == ENCRYPTED and (hidden and fails_as(step.ours, "malformed", "io") or unread)
+    is_foreign = any(made["do"] in ("write", "folder") for made in step.scenario[: step.index])
+    return step.kind == ENCRYPTED and is_foreign and (hidden and fails_as(step.ours, "malformed", "io") or unread)
 
 
 def is_a_lost_write(step: Step) -> bool:
@@ -152,7 +187,8 @@ def is_absent_file(step: Step) -> bool:
 
 def is_broken_file(step: Step) -> bool:
     unread = step.operation["do"] == "open" and is_error(step.reference, "ValueError") and "value" in step.ours
-    return step.kind in FILES and step.text_of("@file") is not None and (fails_as(step.ours, "malformed") or unread)
+    is_broken = step.text_of("@file") is not None and not is_sound(step)
+    return step.kind in FILES and is_broken and (fails_as(step.ours, "malformed") or unread)
 
 
 def is_unknown_format(step: Step) -> bool:
@@ -193,8 +229,12 @@ def is_a_refused_name(step: Step) -> bool:
     if step.operation["do"] == "list" and "value" in step.reference and "value" in step.ours:
         names: list[str] = step.ours["value"]
         return names == [name for name in step.reference["value"] if is_name(name)]
-    is_text = isinstance(step.operation.get("name", ""), str)
-    return fails_as(step.ours, "invalid_name") or not is_text and is_error(step.ours, "TypeError")
+    name = step.operation.get("name", "name")
+    if not isinstance(name, str):
+        return is_error(step.ours, "TypeError")
+    # A variable's name ends at the first '='.
+    is_refused = not is_name(name) or step.kind == "EnvSecretStore" and "=" in name
+    return is_refused and fails_as(step.ours, "invalid_name")
 
 
 def is_no_text(step: Step) -> bool:
@@ -244,19 +284,18 @@ def is_nested(step: Step) -> bool:
 
 
 def is_screaming_snake(step: Step) -> bool:
-    return step.kind == "EnvSecretStore" and is_missing(step.reference) and has_value(step.ours)
-
-
-PLAIN_LINE = re.compile(r"""\s*(\#.*)?|\s*[\w.-]+\s*=\s*(?P<quote>["']?)[^"'`\\#$]*(?P=quote)\s*""")
+    """The value is that of the variable in capitals."""
+    if step.kind != "EnvSecretStore" or step.operation["do"] != "get":
+        return False
+    name = step.config.get("prefix", "") + step.operation["name"]
+    variable = "".join(character if character.isalnum() else "_" for character in name).upper()
+    values = [change["value"] for change in step.scenario if change["do"] == "env" and change["name"] == variable]
+    return is_missing(step.reference) and step.ours.get("value") in values
 
 
 def is_dialect(step: Step) -> bool:
     """A file with a line on which readers of .env files do not agree."""
-    text = step.text_of("@file") or ""
-    plain = all(PLAIN_LINE.fullmatch(line) for line in text.split("\n"))
-    format = step.config.get("format", "env").lower()
-    reads_env = step.kind == "DotenvSecretStore" or step.kind == "FileSecretStore" and format == "env"
-    return reads_env and not plain and not fails_as(step.ours, "malformed")
+    return reads_env(step) and not is_plain(step) and (has_value(step.ours) or is_missing(step.ours))
 
 
 MEMORY = "MemorySecretStore"
