@@ -9,7 +9,7 @@ use std::{
 };
 
 use modelmesh_secrets::{Error, ErrorKind};
-use pyo3::{intern, prelude::*};
+use pyo3::{intern, prelude::*, sync::PyOnceLock};
 use tokio::task::AbortHandle;
 
 use crate::{errors::to_exception, interpreter, runtime};
@@ -51,6 +51,36 @@ impl Delivery {
         }
         Ok(())
     }
+}
+
+type Begin = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+/// A call that was made and not begun, because no loop runs yet.
+#[pyclass(frozen, module = "modelmesh._native", name = "_Pending")]
+pub(crate) struct Pending(Mutex<Option<Begin>>);
+
+#[pymethods]
+impl Pending {
+    /// Begins it, once, and returns a future of the running loop.
+    fn begin(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let begin = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        begin.map_or_else(|| Err(taken(py)), |begin| begin(py))
+    }
+}
+
+/// A coroutine that begins a call when it is awaited, and has its answer as its result. `begin` returns what [`begin`]
+/// does.
+pub(crate) fn coroutine<'py>(
+    py: Python<'py>,
+    begin: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>> {
+    static RUN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let pending = Pending(Mutex::new(Some(Box::new(begin))));
+    RUN.import(py, "modelmesh._awaiting", "run")?.call1((pending,))
+}
+
+fn taken(py: Python<'_>) -> PyErr {
+    to_exception(py, &Error::new(ErrorKind::Unsupported, "this was done already"))
 }
 
 /// Called when a future is done: whoever awaited it may have given up.

@@ -8,8 +8,6 @@ use std::ffi::OsString;
 use modelmesh_stores::environment::Environment;
 use pyo3::{intern, prelude::*};
 
-use crate::interpreter;
-
 /// `os.environ`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PythonEnvironment;
@@ -19,14 +17,15 @@ impl Environment for PythonEnvironment {
         let read = |py: Python<'_>| -> PyResult<Option<OsString>> {
             environ(py)?.call_method1(intern!(py, "get"), (name,))?.extract()
         };
-        interpreter::attached(read).ok()?.ok()?
+        // Also while the interpreter is about to end: that nobody can read a variable does not mean that it is not set.
+        Python::try_attach(read)?.ok()?
     }
 
     fn names(&self) -> Vec<OsString> {
         let read = |py: Python<'_>| -> PyResult<Vec<OsString>> {
             environ(py)?.try_iter()?.map(|name| name?.extract()).collect()
         };
-        interpreter::attached(read).ok().and_then(Result::ok).unwrap_or_default()
+        Python::try_attach(read).and_then(Result::ok).unwrap_or_default()
     }
 }
 

@@ -108,12 +108,28 @@ pub(crate) fn to_exception(py: Python<'_>, error: &Error) -> PyErr {
     }
     let name = error.name().unwrap_or_default();
     let message = match error.kind() {
-        // As the interface has it, and without escapes: a `KeyError` shows its text by `repr`.
-        ErrorKind::NotFound => format!("Secret not found: {name}"),
+        ErrorKind::NotFound if error.message() == PLAIN => not_found(name),
+        ErrorKind::NotFound => format!("{} ({})", not_found(name), error.message()),
         ErrorKind::InvalidName => format!("Secret not found: {} ({})", printable(name), error.message()),
         _ => error.to_string(),
     };
     build(py, error.kind(), &message, Some(error)).unwrap_or_else(|failure| failure)
+}
+
+/// The exception of a `get`, whose text for a missing name is that of the interface, wherever it was looked for.
+pub(crate) fn of_get(py: Python<'_>, name: &str, error: &Error) -> PyErr {
+    if error.kind() != ErrorKind::NotFound || is_raised(error) {
+        return to_exception(py, error);
+    }
+    build(py, error.kind(), &not_found(name), Some(error)).unwrap_or_else(|failure| failure)
+}
+
+/// What the engine says of a missing name, where there is no more to be said.
+const PLAIN: &str = "not found";
+
+/// As the interface has it, and without escapes: a `KeyError` shows its text by `repr`.
+fn not_found(name: &str) -> String {
+    format!("Secret not found: {name}")
 }
 
 /// The exception for everything that is wrong with a configuration.

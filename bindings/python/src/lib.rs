@@ -37,7 +37,7 @@ mod _native {
     #[pymodule_export]
     use super::{
         _forked,
-        answer::Answer,
+        answer::{Answer, Pending},
         conformance::{field, milliseconds, scan_text, to_backend, to_logical, to_reference},
         generation::Generation,
         interpreter::ending,

@@ -19,10 +19,30 @@ use crate::{copies::Copies, environment::PythonEnvironment, errors::to_exception
 pub(crate) struct Recipe {
     /// The name in errors: the connector's ID, or the class's own.
     pub(crate) id: String,
-    /// The hook that answers; none where the connector does.
-    pub(crate) hook: Option<ResolutionPolicy>,
-    /// The connector; none where there is a hook alone.
-    pub(crate) connector: Option<ConnectorRecipe>,
+    pub(crate) backing: Backing,
+}
+
+/// What answers.
+pub(crate) enum Backing {
+    /// The method `_resolve`.
+    Hook(ResolutionPolicy),
+    /// A connector of this build.
+    Connector(ConnectorRecipe),
+    /// The method `_resolve`, which may ask a connector.
+    HookOver(ResolutionPolicy, ConnectorRecipe),
+}
+
+impl Recipe {
+    pub(crate) fn has_hook(&self) -> bool {
+        matches!(self.backing, Backing::Hook(_) | Backing::HookOver(..))
+    }
+
+    pub(crate) fn connector(&self) -> Option<&ConnectorRecipe> {
+        match &self.backing {
+            Backing::Hook(_) => None,
+            Backing::Connector(connector) | Backing::HookOver(_, connector) => Some(connector),
+        }
+    }
 }
 
 pub(crate) struct ConnectorRecipe {
@@ -79,19 +99,21 @@ pub(crate) fn context() -> OpenContext {
 /// Opens the engine of `store`; `before` is what the process had from which this one was forked.
 pub(crate) fn open(store: &Bound<'_, PyAny>, recipe: &Recipe, before: Option<&Opened>) -> PyResult<Opened> {
     let py = store.py();
-    let connected = recipe.connector.as_ref().map(|connector| connector.open(recipe.hook.is_some()));
-    let (connected, unsaved) = match connected.transpose().map_err(|error| to_exception(py, &error))? {
-        Some((store, unsaved)) => (Some(store), unsaved),
-        None => (None, None),
+    let failed = |error| to_exception(py, &error);
+    let hooked = |policy: &ResolutionPolicy| -> PyResult<BaseSecretStore> {
+        let hook = HookConnector::of_itself(&recipe.id, store)?;
+        Ok(BaseSecretStore::builder(Arc::new(hook)).name(recipe.id.as_str()).policy(policy.clone()).build())
     };
-    let (engine, backend) = match (&recipe.hook, connected) {
-        (Some(policy), backend) => {
-            let hook = HookConnector::of_itself(&recipe.id, store)?;
-            let engine = BaseSecretStore::builder(Arc::new(hook)).name(recipe.id.as_str());
-            (engine.policy(policy.clone()).build(), backend)
+    let (engine, backend, unsaved) = match &recipe.backing {
+        Backing::Hook(policy) => (hooked(policy)?, None, None),
+        Backing::Connector(connector) => {
+            let (engine, unsaved) = connector.open(py, true).map_err(failed)?;
+            (engine, None, unsaved)
         }
-        (None, Some(engine)) => (engine, None),
-        (None, None) => unreachable!("a recipe has a hook or a connector"),
+        Backing::HookOver(policy, connector) => {
+            let (backend, unsaved) = connector.open(py, false).map_err(failed)?;
+            (hooked(policy)?, Some(backend), unsaved)
+        }
     };
     if let Some(before) = before {
         engine.inherit(&before.engine);
@@ -101,9 +123,9 @@ pub(crate) fn open(store: &Bound<'_, PyAny>, recipe: &Recipe, before: Option<&Op
 }
 
 impl ConnectorRecipe {
-    /// The connector's store, with what is laid over it; without a cache where it is `under_hook`.
-    fn open(&self, under_hook: bool) -> Result<(BaseSecretStore, Option<UnsavedStore>)> {
-        if self.changes.is_none() && self.beside.is_none() && !under_hook {
+    /// The connector's store, with what is laid over it.
+    fn open(&self, py: Python<'_>, is_cached: bool) -> Result<(BaseSecretStore, Option<UnsavedStore>)> {
+        if self.changes.is_none() && self.beside.is_none() && is_cached {
             return Ok((open_given(&self.id, self.given.clone(), &context())?, None));
         }
         let store = open_given(&self.id, self.uncached(), &context())?;
@@ -114,12 +136,12 @@ impl ConnectorRecipe {
             layers = Arc::new(unsaved.clone());
         }
         if let Some(beside) = &self.beside {
-            let beside = Python::attach(|py| beside.clone_ref(py));
-            let beside: Arc<dyn SecretStoreConnector> = Arc::new(HookConnector::of_held("secrets", beside));
+            let beside = HookConnector::of_held("secrets", beside.clone_ref(py));
+            let beside: Arc<dyn SecretStoreConnector> = Arc::new(beside);
             layers =
                 Arc::new(ChainStore::new(vec![(name.as_str().into(), layers), ("secrets".into(), beside)]));
         }
-        let given = if under_hook { self.uncached() } else { self.given.clone() };
+        let given = if is_cached { self.given.clone() } else { self.uncached() };
         let policy = match connector(&self.id) {
             Some(connector) => StoreEntry::given(&name, connector.spec, given)?.policy,
             None => ResolutionPolicy::default(),

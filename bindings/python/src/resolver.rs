@@ -56,10 +56,6 @@ impl Source {
         let stores = StoreSet::new(Arc::new(configuration), self.context.clone())?;
         Ok(stores.live_configuration().start().await?)
     }
-
-    fn started(&self) -> Option<&SecretResolver> {
-        self.started.get()?.get()
-    }
 }
 
 #[pymethods]
@@ -171,11 +167,11 @@ impl Resolver {
     }
 
     /// The IDs of all providers, in the order of the file.
-    fn providers(&self) -> Vec<String> {
-        let providers = |resolver: &SecretResolver| {
-            resolver.providers().map(|provider| provider.id().to_owned()).collect()
+    fn providers(&self, py: Python<'_>, wait: bool) -> PyResult<Py<PyAny>> {
+        let work = |resolver: SecretResolver| async move {
+            Ok(resolver.providers().map(|provider| provider.id().to_owned()).collect::<Vec<_>>())
         };
-        self.0.started().map(providers).unwrap_or_default()
+        self.run(py, wait, work, |py, providers| providers.into_py_any(py))
     }
 }
 

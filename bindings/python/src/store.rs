@@ -7,6 +7,7 @@ use modelmesh_secrets::{
 };
 use modelmesh_stores::{registry::connector, unsaved::UnsavedChanges};
 use pyo3::{
+    IntoPyObjectExt as _,
     exceptions::{PyException, PyRuntimeError},
     intern,
     prelude::*,
@@ -18,7 +19,7 @@ use crate::{
     answer, dictionary,
     errors::{self, Mistake},
     given, hook, interpreter,
-    opening::{ConnectorRecipe, Opened, Recipe, hook_policy, open},
+    opening::{Backing, ConnectorRecipe, Opened, Recipe, hook_policy, open},
     process::PerProcess,
     runtime, values,
 };
@@ -78,7 +79,7 @@ impl Store {
 
     /// Opens a store whose backend is the method `_resolve`.
     fn _open_hook(&self, id: String, cache_enabled: bool, cache_ttl_ms: f64) -> PyResult<()> {
-        self.set_recipe(Recipe { id, hook: Some(hook_policy(cache_enabled, cache_ttl_ms)), connector: None })
+        self.set_recipe(Recipe { id, backing: Backing::Hook(hook_policy(cache_enabled, cache_ttl_ms)) })
     }
 
     /// Opens a store of a connector of this build, and finds what is wrong with its settings: those in the `fields` of
@@ -104,17 +105,18 @@ impl Store {
             settings.retain(|(known, _)| *known != key);
             settings.push((key, value));
         }
-        slf.get().set_recipe(Recipe {
+        let connector = ConnectorRecipe {
             id: id.to_owned(),
-            hook: hook.map(|(cache_enabled, cache_ttl_ms)| hook_policy(cache_enabled, cache_ttl_ms)),
-            connector: Some(ConnectorRecipe {
-                id: id.to_owned(),
-                given: settings,
-                is_network: connector(id).is_some_and(|connector| connector.spec.network),
-                changes: unsaved.then(UnsavedChanges::default),
-                beside,
-            }),
-        })?;
+            given: settings,
+            is_network: connector(id).is_some_and(|connector| connector.spec.network),
+            changes: unsaved.then(UnsavedChanges::default),
+            beside,
+        };
+        let backing = match hook {
+            None => Backing::Connector(connector),
+            Some((cache_enabled, ttl)) => Backing::HookOver(hook_policy(cache_enabled, ttl), connector),
+        };
+        slf.get().set_recipe(Recipe { id: id.to_owned(), backing })?;
         Self::opened(slf)?;
         Ok(())
     }
@@ -171,32 +173,36 @@ impl Store {
         Self::written(slf, &name, written)
     }
 
-    fn _begin_set(
-        slf: &Bound<'_, Self>,
-        name: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-    ) -> PyResult<Py<PyAny>> {
-        let (name, value) = (values::name(name)?, values::value(value)?);
-        let (kept, store) = (Self::opened(slf)?.kept().clone(), slf.clone().unbind());
-        let written = name.clone();
-        let work = async move { kept.set(&name, &value).await };
-        answer::begin(slf.py(), work, move |py, outcome| {
-            Self::written(store.bind(py), &written, outcome)?;
-            Ok(py.None())
-        })
+    /// A coroutine that does as `_set`. Not one of Python's own making, whose frame would have the value.
+    #[pyo3(signature = (name, value))]
+    fn _aset<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (store, name, value) = (slf.clone().unbind(), values::name(name)?, values::value(value)?);
+        answer::coroutine(slf.py(), move |py| Self::begin_set(store.bind(py), name, value))
     }
 
     fn _begin_list(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        if slf.get().is_dictionary()? {
+            let names = dictionary::list(slf.as_any())?;
+            return answer::begin(slf.py(), std::future::ready(()), |py, ()| names.into_py_any(py));
+        }
         let kept = Self::opened(slf)?.kept().clone();
         answer::begin(slf.py(), async move { kept.list().await }, |py, names| {
-            Ok(Self::listed(py, names)?.into_pyobject(py)?.unbind())
+            Self::listed(py, names)?.into_py_any(py)
         })
     }
 
     fn _begin_delete(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let name = values::name(name)?;
-        let (kept, store) = (Self::opened(slf)?.kept().clone(), slf.clone().unbind());
-        let written = name.clone();
+        if slf.get().is_dictionary()? {
+            dictionary::delete(slf.as_any(), &name)?;
+            Self::written(slf, &name, Ok(()))?;
+            return answer::begin(slf.py(), std::future::ready(()), |py, ()| Ok(py.None()));
+        }
+        let (kept, store, written) = (Self::opened(slf)?.kept().clone(), slf.clone().unbind(), name.clone());
         answer::begin(slf.py(), async move { kept.delete(&name).await }, move |py, outcome| {
             Self::written(store.bind(py), &written, outcome)?;
             Ok(py.None())
@@ -245,7 +251,7 @@ impl Store {
 
     /// Whether it is a mapping of the caller's that is written.
     fn is_dictionary(&self) -> PyResult<bool> {
-        Ok(self.recipe()?.connector.is_none())
+        Ok(self.recipe()?.connector().is_none())
     }
 
     /// The store as this process has it, opened if it must be.
@@ -263,7 +269,7 @@ impl Store {
     /// Fetches the value on this thread, or waits for whoever does.
     fn fetch(slf: &Bound<'_, Self>, name: &SecretName) -> PyResult<Result<SecretValue>> {
         let (py, engine) = (slf.py(), &Self::opened(slf)?.engine);
-        if slf.get().recipe()?.hook.is_none() {
+        if !slf.get().recipe()?.has_hook() {
             Self::warn_in_loop(slf)?;
             return Ok(py.detach(|| engine.get_blocking(name)));
         }
@@ -279,7 +285,7 @@ impl Store {
         name: SecretName,
     ) -> PyResult<impl Future<Output = PyResult<Result<SecretValue>>> + Send + 'static> {
         let engine = Self::opened(slf)?.engine.clone();
-        let hooked = slf.get().recipe()?.hook.is_some().then(|| slf.clone().unbind());
+        let hooked = slf.get().recipe()?.has_hook().then(|| slf.clone().unbind());
         let handle = runtime::handle()?;
         Ok(async move {
             let Some(store) = hooked else { return Ok(engine.get(&name).await) };
@@ -333,7 +339,7 @@ impl Store {
             {
                 Ok(PyString::new(py, "").into_any())
             }
-            Err(error) => Err(errors::to_exception(py, &error)),
+            Err(error) => Err(errors::of_get(py, name.as_str(), &error)),
         }
     }
 
@@ -343,9 +349,22 @@ impl Store {
         slf.getattr(intern!(py, "_config"))?.getattr(intern!(py, "fail_on_missing"))?.is_truthy()
     }
 
+    fn begin_set(slf: &Bound<'_, Self>, name: SecretName, value: SecretValue) -> PyResult<Py<PyAny>> {
+        if slf.get().is_dictionary()? {
+            dictionary::set(slf.as_any(), &name, &PyString::new(slf.py(), value.expose()))?;
+            Self::written(slf, &name, Ok(()))?;
+            return answer::begin(slf.py(), std::future::ready(()), |py, ()| Ok(py.None()));
+        }
+        let (kept, store, written) = (Self::opened(slf)?.kept().clone(), slf.clone().unbind(), name.clone());
+        answer::begin(slf.py(), async move { kept.set(&name, &value).await }, move |py, outcome| {
+            Self::written(store.bind(py), &written, outcome)?;
+            Ok(py.None())
+        })
+    }
+
     fn written(slf: &Bound<'_, Self>, name: &SecretName, outcome: Result<()>) -> PyResult<()> {
         let opened = Self::opened(slf)?;
-        if slf.get().recipe()?.hook.is_some() {
+        if slf.get().recipe()?.has_hook() {
             // The engine above the hook does not know what was written below it.
             opened.engine.invalidate(name);
         }
@@ -361,7 +380,7 @@ impl Store {
     fn warn_in_loop(slf: &Bound<'_, Self>) -> PyResult<()> {
         static WARNING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         let recipe = slf.get().recipe()?;
-        if recipe.connector.as_ref().is_none_or(|connector| !connector.is_network) {
+        if recipe.connector().is_none_or(|connector| !connector.is_network) {
             return Ok(());
         }
         let py = slf.py();

@@ -104,7 +104,7 @@ class SecretResolver:
     @property
     def providers(self) -> list[str]:
         """The IDs of all providers, in the order of the file."""
-        return self._native.providers()
+        return self._native.providers(True)
 
     def resolve(self, ref: str) -> str:
         """Return the text with values in place of its references. It may be one reference, or hold several, or none.

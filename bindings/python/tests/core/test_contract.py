@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from modelmesh.cdk import BaseSecretStore, BaseSecretStoreConfig, FileSecretStore, FileSecretStoreConfig
+from modelmesh.cdk.connector_secret_store import ManagedSecretStore
 from modelmesh.connectors.secret_stores import (
     AgeFileSecretStore,
     AgeFileSecretStoreConfig,
@@ -153,7 +155,8 @@ def test_a_cache_is_kept_or_not(make: Make, tmp_path: Path) -> None:
     assert NAME in cached._cache and len(cached._cache) == 1
     cached.clear_cache()
     assert NAME not in cached._cache and len(cached._cache) == 0
-    for config in [{"cache_enabled": False}, {"cache_ttl_ms": 0}, {"cache_ttl_ms": -1}]:
+    configs: list[dict[str, object]] = [{"cache_enabled": False}, {"cache_ttl_ms": 0}, {"cache_ttl_ms": -1}]
+    for config in configs:
         uncached = make(tmp_path, **config)
         assert uncached.get(NAME) == VALUE
         assert NAME not in uncached._cache, config
@@ -170,7 +173,7 @@ async def test_a_loop_reads_the_same(make: Make, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", MANAGED)
-async def test_what_is_written_is_read(make: Make, tmp_path: Path) -> None:
+def test_what_is_written_is_read(make: Make, tmp_path: Path) -> None:
     store = make(tmp_path)
     assert isinstance(store, SecretManagement)
     assert store.get(NAME) == VALUE
@@ -186,6 +189,22 @@ async def test_what_is_written_is_read(make: Make, tmp_path: Path) -> None:
     assert raised.value.args == (f"Secret not found: {NAME}",)
     with pytest.raises(TypeError, match="a secret's value is a str, not int"):
         store.set(NAME, 1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("make", MANAGED)
+def test_what_is_written_in_a_loop_is_read(make: Callable[..., ManagedSecretStore], tmp_path: Path) -> None:
+    store = make(tmp_path)
+    asyncio.run(store.aset(NAME, "new"))
+    assert store.get(NAME) == "new"
+
+    async def write() -> list[str]:
+        task = asyncio.create_task(store.aset("AN_OTHER", "2"))
+        await asyncio.gather(task, store.adelete(NAME))
+        with pytest.raises(KeyError):
+            await store.adelete(NAME)
+        return await store.alist()
+
+    assert asyncio.run(write()) == ["AN_OTHER"]
 
 
 def test_a_dotenv_file_is_edited_and_keeps_its_comments(tmp_path: Path) -> None:

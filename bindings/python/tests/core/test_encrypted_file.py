@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,12 @@ def test_a_wrong_key_is_no_empty_store_and_writes_nothing(path: Path) -> None:
     store.save()
     before = path.read_bytes()
     wrong = open_store(path, encryption_key="1f" * 32)
-    for attempt in [lambda: wrong.get("a"), lambda: wrong.list(), lambda: wrong.delete("a")]:
+    attempts: list[Callable[[], object]] = [
+        lambda: wrong.get("a"),
+        wrong.list,
+        lambda: wrong.delete("a"),
+    ]
+    for attempt in attempts:
         with pytest.raises(SecretStoreError) as raised:
             attempt()
         assert raised.value.kind == "locked" and not isinstance(raised.value, KeyError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import dataclasses
 import inspect
@@ -136,6 +137,7 @@ def test_no_error_holds_a_secret(tmp_path: Path) -> None:
     other = EncryptedFileSecretStore(
         EncryptedFileSecretStoreConfig(file_path=str(tmp_path / "secrets.enc"), encryption_key="1f" * 32)
     )
+    other.set("b", CANARY)
     memory = MemorySecretStore()
     vault = VaultSecretStore(
         VaultSecretStoreConfig(address="http://127.0.0.1:1", token=CANARY, resolution={"retry": {"tries": 1}})
@@ -145,12 +147,15 @@ def test_no_error_holds_a_secret(tmp_path: Path) -> None:
     )
     attempts: list[Callable[[], object]] = [
         lambda: other.get("a"),
-        lambda: other.save() if other.set("b", CANARY) is None else None,  # type: ignore[func-returns-value]
+        other.save,
         lambda: memory.set("", CANARY),
         lambda: memory.set("a", f"{CANARY}\ud800"),
         lambda: memory.set("a", [CANARY]),  # type: ignore[arg-type]
         lambda: vault.get("a"),
         lambda: vault.set("a", CANARY),
+        lambda: asyncio.run(vault.aset("a", CANARY)),
+        lambda: asyncio.run(vault.aset("a", f"{CANARY}\ud800")),
+        lambda: asyncio.run(memory.aset("", CANARY)),
         lambda: VaultSecretStoreConfig(token=CANARY, tokn=CANARY),  # type: ignore[call-arg]
         lambda: VaultSecretStore(VaultSecretStoreConfig(token=CANARY, kv_version=3)),
         lambda: SecretResolver.from_config(tmp_path / "modelmesh.yaml"),

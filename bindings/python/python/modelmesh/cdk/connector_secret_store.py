@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import ClassVar, Literal, Optional
 
 from modelmesh._native import Store
+from modelmesh.cdk._management import Management
 from modelmesh.cdk.base_secret_store import BaseSecretStore, BaseSecretStoreConfig
-from modelmesh.interfaces.secret_store import SecretManagement
 
 __all__ = [
     "IN_MEMORY",
@@ -95,22 +94,5 @@ class ConnectorSecretStore(BaseSecretStore):
         self._open_connector(connector, config, names, fixed, hook=hook, unsaved=unsaved, beside=beside)
 
 
-class ManagedSecretStore(ConnectorSecretStore, SecretManagement):
+class ManagedSecretStore(ConnectorSecretStore, Management):
     """A store of a connector that can be written."""
-
-    # No Python code around them, so that no traceback can show a value.
-    set = Store._set
-    list = Store._list
-    delete = Store._delete
-
-    async def aset(self, name: str, value: str) -> None:
-        """As :meth:`set`, without blocking the loop."""
-        (await self._begin_set(name, value)).take()
-
-    async def alist(self) -> builtins.list[str]:
-        """As :meth:`list`, without blocking the loop."""
-        return (await self._begin_list()).take()
-
-    async def adelete(self, name: str) -> None:
-        """As :meth:`delete`, without blocking the loop."""
-        (await self._begin_delete(name)).take()

@@ -20,7 +20,6 @@ from modelmesh.connectors.secret_stores import (
     OnePasswordConnectSecretStore,
     VaultSecretStore,
 )
-from modelmesh.interfaces.secret_store import SecretResolution
 
 __all__ = [
     "CONNECTOR_REGISTRY",
@@ -57,7 +56,7 @@ CONNECTOR_REGISTRY: dict[str, type] = {
     VaultSecretStore.CONNECTOR_ID: VaultSecretStore,
 }
 
-_C = TypeVar("_C", bound=type[SecretResolution])
+_C = TypeVar("_C", bound=type)
 
 
 @overload
