@@ -70,10 +70,10 @@ impl Pending {
 
 /// A coroutine that begins a call when it is awaited, and has its answer as its result. `begin` returns what [`begin`]
 /// does.
-pub(crate) fn coroutine<'py>(
-    py: Python<'py>,
+pub(crate) fn coroutine(
+    py: Python<'_>,
     begin: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
     static RUN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let pending = Pending(Mutex::new(Some(Box::new(begin))));
     RUN.import(py, "modelmesh._awaiting", "run")?.call1((pending,))

@@ -1,9 +1,10 @@
-//! What the cases of `conformance/` judge, for the tests that run them from Python. Not part of the package.
+//! What the tests ask of the engine itself: what the cases of `conformance/` judge, and the tables of settings.
 
 use modelmesh_secrets::{
     ExposeSecret as _, Naming, NamingRule, SecretName, Version, duration,
     reference::{Fallback, Field, PieceText, scan},
 };
+use modelmesh_stores::registry::connector;
 use pyo3::{IntoPyObjectExt as _, prelude::*, types::PyDict};
 
 use crate::{
@@ -72,6 +73,14 @@ pub(crate) fn to_backend(prefix: &str, rule: &str, logical: &Bound<'_, PyAny>) -
     let named = naming.to_backend(&logical).and_then(|backend| Ok((backend, naming.canonical(&logical)?)));
     let (backend, canonical) = named.map_err(|error| to_exception(py, &error))?;
     Ok((backend.as_str().to_owned(), canonical.as_str().to_owned()))
+}
+
+/// The keys of a connector's settings: what its configuration in Python must have.
+#[pyfunction]
+#[pyo3(name = "_settings")]
+pub(crate) fn settings(id: &str) -> Vec<&'static str> {
+    let spec = connector(id).map(|connector| connector.spec);
+    spec.iter().flat_map(|spec| spec.all_settings().map(|setting| setting.key)).collect()
 }
 
 /// The logical name of a name of the backend; none if a listing leaves it out.

@@ -38,7 +38,7 @@ mod _native {
     use super::{
         _forked,
         answer::{Answer, Pending},
-        conformance::{field, milliseconds, scan_text, to_backend, to_logical, to_reference},
+        conformance::{field, milliseconds, scan_text, settings, to_backend, to_logical, to_reference},
         generation::Generation,
         interpreter::ending,
         resolver::Resolver,
