@@ -37,7 +37,12 @@ fn required<T>(value: Option<T>) -> napi::Result<T> {
     value.ok_or_else(|| napi::Error::from_reason("a setting has no value"))
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "compared with what it was")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    reason = "a whole number is one that the way to an integer and back does not change"
+)]
 fn of_number(number: f64) -> Given {
     let whole = number as i64;
     if whole as f64 == number && number.abs() < 2f64.powi(53) {

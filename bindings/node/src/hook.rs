@@ -66,7 +66,7 @@ impl HostConnectors for Registered {
 pub struct Landing {
     desk: Arc<Desk>,
     name: SecretName,
-    landing: Option<modelmesh_secrets::Landing>,
+    duty: Option<modelmesh_secrets::Landing>,
 }
 
 #[napi]
@@ -74,12 +74,12 @@ impl Landing {
     /// Gives what the hook gave to everyone who waits; returns what this caller gets.
     #[napi]
     pub fn land(&mut self, answer: HookAnswer) -> Either<Secret, Failure> {
-        let Some(landing) = self.landing.take() else {
+        let Some(duty) = self.duty.take() else {
             return Either::B(Error::not_found(self.name.as_str()).into());
         };
         let answer = answer.into_result(&self.desk);
         let answer = answer.and_then(|value| value.ok_or_else(|| Error::not_found(self.name.as_str())));
-        secret_or_failure(landing.land(answer))
+        secret_or_failure(duty.land(answer))
     }
 }
 
@@ -87,7 +87,7 @@ impl Landing {
 #[napi]
 pub struct Waiting {
     desk: Arc<Desk>,
-    waiting: Option<modelmesh_secrets::Waiting>,
+    place: Option<modelmesh_secrets::Waiting>,
 }
 
 #[napi]
@@ -95,9 +95,9 @@ impl Waiting {
     /// Waits for the value.
     #[napi(ts_return_type = "Work<Secret | Failure>")]
     pub fn work(&mut self) -> Option<Work> {
-        let waiting = self.waiting.take()?;
+        let place = self.place.take()?;
         Some(Work::new(&self.desk, async move {
-            waiting.wait().await.map(|value| Outcome::Secret(Secret::from(&value))).into()
+            place.wait().await.map(|value| Outcome::Secret(Secret::from(&value))).into()
         }))
     }
 }
@@ -112,8 +112,8 @@ pub(crate) fn claimed(
     match claim {
         Ok(Claim::Answer(Ok(value))) => Either4::A(Secret::from(&value)),
         Ok(Claim::Answer(Err(error))) | Err(error) => Either4::B(error.into()),
-        Ok(Claim::Lead(landing)) => Either4::C(Landing { desk, name, landing: Some(landing) }),
-        Ok(Claim::Wait(waiting)) => Either4::D(Waiting { desk, waiting: Some(waiting) }),
+        Ok(Claim::Lead(landing)) => Either4::C(Landing { desk, name, duty: Some(landing) }),
+        Ok(Claim::Wait(waiting)) => Either4::D(Waiting { desk, place: Some(waiting) }),
     }
 }
 

@@ -54,8 +54,8 @@ async fn start(path: &Path, connectors: &[String], desk: &Arc<Desk>) -> Result<S
     let configuration = configuration::read(path, &catalogue)?;
     // What is wrong elsewhere in the file is told together with what is wrong with its stores.
     configuration.require_valid()?;
-    let mut context = OpenContext::default();
-    context.host = Some(Arc::new(Registered(Arc::clone(desk))));
+    let host = Some(Arc::new(Registered(Arc::clone(desk))) as _);
+    let context = OpenContext { host, ..OpenContext::default() };
     let stores = StoreSet::new(Arc::new(configuration), context)?;
     Ok(stores.live_configuration().start().await?)
 }

@@ -15,13 +15,13 @@ use crate::{
 #[napi]
 pub struct Watch {
     desk: Arc<Desk>,
-    watch: Arc<Mutex<Option<modelmesh_secrets::Watch>>>,
+    handle: Arc<Mutex<Option<modelmesh_secrets::Watch>>>,
     closed: Arc<Notify>,
 }
 
 impl Watch {
     pub(crate) fn new(desk: Arc<Desk>, watch: modelmesh_secrets::Watch) -> Self {
-        Watch { desk, watch: Arc::new(Mutex::new(Some(watch))), closed: Arc::default() }
+        Watch { desk, handle: Arc::new(Mutex::new(Some(watch))), closed: Arc::default() }
     }
 }
 
@@ -30,9 +30,9 @@ impl Watch {
     /// The next version; nothing if the handle was closed.
     #[napi(ts_return_type = "Work<Secret | undefined>")]
     pub fn next(&self) -> Work {
-        let (watch, closed) = (Arc::clone(&self.watch), Arc::clone(&self.closed));
+        let (handle, closed) = (Arc::clone(&self.handle), Arc::clone(&self.closed));
         Work::new(&self.desk, async move {
-            let mut held = watch.lock().await;
+            let mut held = handle.lock().await;
             let Some(watch) = held.as_mut() else { return Outcome::Nothing };
             let next = async {
                 loop {
@@ -55,7 +55,7 @@ impl Watch {
     /// Lets the secret go, and ends what waits for its next version.
     #[napi]
     pub fn close(&self) {
-        match self.watch.try_lock() {
+        match self.handle.try_lock() {
             Ok(mut held) => *held = None,
             Err(_) => self.closed.notify_one(),
         }

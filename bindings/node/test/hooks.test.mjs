@@ -226,6 +226,19 @@ test('a value is fetched anew when its TTL is over', async () => {
   await until(() => store.get('key') === '2');
 });
 
+test('an asynchronous refresh that meets a blocked thread costs no value', async () => {
+  const store = new Hooked(async () => 'v', { cacheTtlMs: 200, refreshAhead: 0.1 });
+  await store.getAsync('key');
+  const busy = new MemorySecretStore();
+  const end = Date.now() + 20_000;
+  while (store.calls.length === 1 && Date.now() < end) {
+    busy.set('a', 'b');
+    store.get('key');
+  }
+  assert.equal(store.calls.length, 2, 'the hook was called from a synchronous call');
+  assert.equal(store.get('key'), 'v');
+});
+
 test('a subclass of a connector may put its own rule before it', () => {
   class Prefixed extends MemorySecretStore {
     _resolve(name) {

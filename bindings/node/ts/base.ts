@@ -1,6 +1,6 @@
 import type { Failure, Store } from './binding.js';
 import type { BaseSecretStoreConfig } from './config.js';
-import { SecretStoreError } from './errors.js';
+import type { SecretStoreError } from './errors.js';
 import { HookReads } from './hooked.js';
 import { valueOf } from './host.js';
 import { HotCopy } from './hot.js';

@@ -3,21 +3,24 @@ import { SecretStoreError } from './errors.js';
 import { answered, failed } from './host.js';
 import type { Resolved } from './value.js';
 
-/** @internal Calls a hook for the engine, and answers now or when its promise settles; now if this thread `isBlocked`. */
+/**
+ * @internal Calls a hook for the engine, and answers now or when its promise settles; now if this thread `isBlocked`.
+ * `answer` is told whether it is the hook's own.
+ */
 export function callHook(
   hook: () => Resolved | PromiseLike<Resolved>,
   name: string,
   isBlocked: boolean,
-  answer: (answer: HookAnswer) => void,
+  answer: (answer: HookAnswer, isOwn: boolean) => void,
 ): void {
   const found = attempt(hook);
-  if ('error' in found) answer(failed(found.error));
-  else if (!isPromise(found.value)) answer(given(found.value));
+  if ('error' in found) answer(failed(found.error), true);
+  else if (!isPromise(found.value)) answer(given(found.value), true);
   else if (isBlocked) {
     // No promise settles on a thread that waits.
     ignore(found.value);
-    answer(failed(needsPromise(name)));
-  } else void settle(found.value).then(answer);
+    answer(failed(needsPromise(name)), false);
+  } else void settle(found.value).then((settled) => answer(settled, true));
 }
 
 /** @internal What a function returns, or what it throws. */

@@ -82,9 +82,9 @@ export class HookReads implements Reads, Hook {
       () => flight.run(() => this.#resolve(call.name)),
       call.name,
       isBlocked,
-      (answer) => {
+      (answer, isOwn) => {
         this.#landed(call.name, flight);
-        if (isMistake(answer)) this.store.invalidate(call.name);
+        if (isOwn && isMistake(answer)) this.store.invalidate(call.name);
         host.answer(call.call, answer);
       },
     );
