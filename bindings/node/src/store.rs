@@ -3,11 +3,15 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use modelmesh_secrets::{
-    BaseSecretStore, Result, SecretManagement as _, SecretName, SecretResolution as _, SecretValue,
+    BaseSecretStore, Error, Result, SecretManagement as _, SecretName, SecretResolution as _,
+    SecretStoreConnector as _, SecretValue,
     config::{Given, StoreEntry},
     setting::ConnectorSpec,
 };
-use modelmesh_stores::{open::open_given, registry::OpenContext};
+use modelmesh_stores::{
+    open::open_given,
+    registry::{OpenContext, connector},
+};
 use napi::{
     Env,
     bindgen_prelude::{Either, Either4, Object, Unknown},
@@ -21,7 +25,7 @@ use crate::{
     hook::{HookConnector, Landing, Waiting, claimed},
     host::{Desk, Host},
     value::Secret,
-    work::{Outcome, Work},
+    work::{Outcome, Work, at_once},
 };
 
 /// A store that JavaScript made.
@@ -29,6 +33,9 @@ use crate::{
 pub struct Store {
     store: BaseSecretStore,
     desk: Arc<Desk>,
+    /// Whether a read costs nothing, and is not cached: the environment. It is read on the thread that changes it, for
+    /// the C library allows no other.
+    is_at_hand: bool,
 }
 
 /// Opens a store of a connector, from the settings of its table and the resolution parameters.
@@ -39,7 +46,10 @@ pub fn open_store(
     #[napi(ts_arg_type = "GivenMap")] settings: Object<'_>,
 ) -> napi::Result<Either<Store, Failure>> {
     let settings = given::settings(&settings)?;
-    Ok(opened(host, open_given(&id, settings, &OpenContext::default())))
+    let is_uncached =
+        settings.iter().any(|(key, value)| key == "cache_enabled" && matches!(value, Given::Boolean(false)));
+    let is_at_hand = is_uncached && connector(&id).is_some_and(|connector| !connector.spec.cached);
+    Ok(opened(host, open_given(&id, settings, &OpenContext::default()), is_at_hand))
 }
 
 /// Opens a store over the hook of this number, from the resolution parameters.
@@ -51,7 +61,7 @@ pub fn open_hook(
     #[napi(ts_arg_type = "GivenMap")] settings: Object<'_>,
 ) -> napi::Result<Either<Store, Failure>> {
     let settings = given::settings(&settings)?;
-    Ok(opened(host, over_hook(host.desk(), hook, id, settings)))
+    Ok(opened(host, over_hook(host.desk(), hook, id, settings), false))
 }
 
 fn over_hook(
@@ -65,14 +75,20 @@ fn over_hook(
     Ok(BaseSecretStore::builder(Arc::new(connector)).name(id).policy(policy).build())
 }
 
-fn opened(host: &Host, store: Result<BaseSecretStore>) -> Either<Store, Failure> {
+fn opened(host: &Host, store: Result<BaseSecretStore>, is_at_hand: bool) -> Either<Store, Failure> {
     match store {
-        Ok(store) => Either::A(Store { store, desk: Arc::clone(host.desk()) }),
+        Ok(store) => Either::A(Store { store, desk: Arc::clone(host.desk()), is_at_hand }),
         Err(error) => Either::B(error.into()),
     }
 }
 
 impl Store {
+    /// What the store has at hand.
+    fn at_hand(&self, name: SecretName) -> Result<SecretValue> {
+        let missing = Error::not_found(name.as_str());
+        at_once(self.store.stored(&[name])).pop().unwrap_or(Err(missing))
+    }
+
     /// Work with a name: `task` has the store and the name, if it is one.
     fn with_name<F>(&self, name: &str, task: impl FnOnce(BaseSecretStore, SecretName) -> F) -> Work
     where
@@ -112,7 +128,8 @@ impl Store {
     /// The value. Blocks this thread if it is not in the cache; not for stores whose hook is JavaScript.
     #[napi]
     pub fn get(&self, name: String) -> Either<String, Failure> {
-        match SecretName::new(name).and_then(|name| self.store.get_blocking(&name)) {
+        let get = |name| if self.is_at_hand { self.at_hand(name) } else { self.store.get_blocking(&name) };
+        match SecretName::new(name).and_then(get) {
             Ok(value) => Either::A(value.expose().to_owned()),
             Err(error) => Either::B(error.into()),
         }
@@ -121,6 +138,11 @@ impl Store {
     /// The value, with what the store says about it.
     #[napi(ts_return_type = "Work<Secret | Failure>")]
     pub fn fetch(&self, name: String) -> Work {
+        if self.is_at_hand {
+            let value = SecretName::new(name).and_then(|name| self.at_hand(name));
+            let outcome = value.map(|value| Outcome::Secret(Secret::from(&value)));
+            return Work::new(&self.desk, std::future::ready(outcome.into()));
+        }
         self.with_name(&name, |store, name| async move {
             Ok(Outcome::Secret(Secret::from(&store.get(&name).await?)))
         })

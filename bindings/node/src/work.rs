@@ -119,6 +119,11 @@ impl Work {
     }
 }
 
+/// Runs what needs no waiting, on this thread.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(future)
+}
+
 /// Runs a task that ends in an outcome even where the code of a store panics.
 async fn run(future: Task) -> Outcome {
     // A panic's message may quote a value, so it is dropped.

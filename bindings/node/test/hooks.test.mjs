@@ -250,6 +250,8 @@ test('a subclass of a connector may put its own rule before it', () => {
   assert.throws(() => store.get('team-a'), { message: 'Secret not found: team-a' });
   store.set('team-b', '2');
   assert.equal(store.get('b'), '2');
+  store.set('team-b', '3');
+  assert.equal(store.get('b'), '3', 'a write is seen, whatever name it is read by');
 });
 
 test("a hook that is an own property of its store is called", () => {

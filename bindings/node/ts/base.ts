@@ -12,6 +12,8 @@ import type { Resolved, SecretValue } from './value.js';
 
 /** @internal The native connector of a store, and the `_resolve` that reads it. */
 export const connectorOf = Symbol('connector');
+/** @internal Says that the connector of a store was written. */
+export const written = Symbol('written');
 
 const NO_COPIES = new HotCopy();
 
@@ -134,6 +136,11 @@ export class BaseSecretStore implements SecretStoreConnector {
   /** @internal */
   [connectorOf](): { store: Store; resolve: unknown } | undefined {
     return undefined;
+  }
+
+  /** @internal Its own engine knows. A `_resolve` that is a subclass's own may have made other names of what was written. */
+  [written](): void {
+    if (this.#reads instanceof HookReads) this.clearCache();
   }
 
   toJSON(): object {

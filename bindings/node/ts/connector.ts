@@ -1,5 +1,5 @@
 import type { Store } from './binding.js';
-import { BaseSecretStore, connectorOf } from './base.js';
+import { BaseSecretStore, connectorOf, written } from './base.js';
 import type { ConnectorOptions } from './config.js';
 import { given } from './given.js';
 import { host, secretOf, valueOf, wait } from './host.js';
@@ -88,8 +88,7 @@ export abstract class ManagedSecretStore extends ConnectorSecretStore implements
   }
 
   #done(name: string, outcome: unknown): void {
-    // Where `_resolve` is a subclass's own, what it gave is cached beside the connector.
-    this.invalidate(name);
+    this[written]();
     if (isFailure(outcome)) throw toErrorOf(name, outcome);
   }
 }
