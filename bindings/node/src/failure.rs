@@ -7,12 +7,12 @@ use std::{
 };
 
 use modelmesh_secrets::{Error, ErrorKind};
+use napi::{bindgen_prelude::ToNapiValue, sys};
 use napi_derive::napi;
 
 /// What an error says. It never holds a value.
-#[napi(object)]
-#[derive(Clone)]
-pub struct Failure {
+#[napi(object, object_from_js = false, js_name = "Failure")]
+pub struct Told {
     /// The kind, such as `not_found`.
     #[napi(ts_type = "ErrorKind")]
     pub kind: String,
@@ -32,9 +32,27 @@ pub struct Failure {
     pub parts: Option<Vec<Failure>>,
 }
 
+/// An error on its way to JavaScript.
+pub struct Failure {
+    told: Told,
+    /// Kept until JavaScript has been told: what a hook threw is kept there for as long as an error refers to it.
+    error: Option<Error>,
+}
+
+#[allow(unsafe_code, reason = "the trait's own signature")]
+impl ToNapiValue for Failure {
+    unsafe fn to_napi_value(env: sys::napi_env, failure: Self) -> napi::Result<sys::napi_value> {
+        let Failure { told, error } = failure;
+        // SAFETY: it is given the environment that this was given.
+        let value = unsafe { Told::to_napi_value(env, told) };
+        drop(error);
+        value
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure {
+        let told = Told {
             kind: error.kind().as_str().to_owned(),
             message: error.to_string(),
             store: error.store().map(str::to_owned),
@@ -43,7 +61,8 @@ impl From<Error> for Failure {
             retry_after_ms: error.retry_after().map(|wait| wait.as_secs_f64() * 1000.0),
             thrown: Thrown::behind(&error),
             parts: None,
-        }
+        };
+        Failure { told, error: Some(error) }
     }
 }
 
@@ -54,22 +73,22 @@ impl Failure {
             0 => None,
             1 => failures.pop(),
             _ => {
-                let messages: Vec<&str> = failures.iter().map(|failure| &*failure.message).collect();
+                let messages: Vec<&str> = failures.iter().map(|failure| &*failure.told.message).collect();
                 Some(Failure::of_several(messages.join("; "), failures))
             }
         }
     }
 
-    /// A failure of several parts, under a message of its own.
+    /// A failure of several parts, under a message of its own. If there is one part, and a hook threw it, it is what
+    /// the hook threw.
     pub(crate) fn of_several(message: String, parts: Vec<Failure>) -> Self {
-        let kind = parts
-            .first()
-            .map_or_else(|| ErrorKind::InvalidConfig.as_str().to_owned(), |first| first.kind.clone());
+        let kind =
+            parts.first().map_or(ErrorKind::InvalidConfig.as_str(), |first| &first.told.kind).to_owned();
         let thrown = match &parts[..] {
-            [one] => one.thrown,
+            [one] => one.told.thrown,
             _ => None,
         };
-        Failure {
+        let told = Told {
             kind,
             message,
             store: None,
@@ -78,7 +97,8 @@ impl Failure {
             retry_after_ms: None,
             thrown,
             parts: Some(parts),
-        }
+        };
+        Failure { told, error: None }
     }
 }
 

@@ -127,6 +127,15 @@ test('all who waited get the very exception', async () => {
   for (const outcome of await Promise.allSettled(answers)) assert.equal(outcome.reason, own);
 });
 
+test('each of many callers gets the exception of its own name', async () => {
+  const store = new Hooked(async (name) => {
+    throw new Error(`mine of ${name}`);
+  });
+  const names = Array.from({ length: 200 }, (_, at) => `key-${at}`);
+  const outcomes = await Promise.allSettled(names.map((name) => store.getAsync(name)));
+  assert.deepEqual(outcomes.map(({ reason }) => reason.message), names.map((name) => `mine of ${name}`));
+});
+
 test('an asynchronous hook that waits for itself is an error, however many steps it takes', async () => {
   const self = new Hooked(async (name, store) => await store.getAsync(name));
   await assert.rejects(self.getAsync('key'), { kind: 'invalid_config' });

@@ -225,6 +225,20 @@ test('an asynchronous hook serves asynchronous calls, and is an error to others'
   assert.equal((await opening).current('p').setting('key'), 'KEY');
 });
 
+test('what hooks throw while many are asked by the engine is what each caller gets', async (t) => {
+  class Throwing extends BaseSecretStore {
+    _resolve(name) {
+      throw new RangeError(`mine of ${name}`);
+    }
+  }
+  registerConnector('test.throwing.v1', Throwing);
+  t.after(() => delete CONNECTOR_REGISTRY['test.throwing.v1']);
+  const resolver = await SecretResolver.fromConfigAsync(file(t, 'm.yaml', 'secrets: {store: test.throwing.v1, breaker: {failures: 100000}}'));
+  const names = Array.from({ length: 100 }, (_, at) => `key-${at}`);
+  const outcomes = await Promise.allSettled(names.map((name) => resolver.getAsync(name)));
+  assert.deepEqual(outcomes.map(({ reason }) => reason.message), names.map((name) => `mine of ${name}`));
+});
+
 test('what a constructor or a hook of the program throws is what its caller gets', async (t) => {
   const own = new RangeError('mine');
   class Broken {

@@ -8,9 +8,10 @@ import { SecretStoreError, notFound, type ErrorKind } from './errors.js';
 const thrown = new Map<number, unknown>();
 let numbers = 0;
 
-/** @internal Keeps what a hook threw; `forgotten` are those that the engine needs no more. */
+/** @internal Keeps what a hook threw; `forgotten` are those that no error of the engine refers to any more. */
 export function keep(value: unknown, forgotten: readonly number[]): number {
-  for (const number of forgotten) thrown.delete(number);
+  // Later: an error may have just been told, to somebody who looks after a few promises.
+  if (forgotten.length > 0) setImmediate(() => forgotten.forEach((number) => thrown.delete(number))).unref();
   numbers = (numbers + 1) >>> 0;
   thrown.set(numbers, value);
   return numbers;
