@@ -15,6 +15,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("jq", "jq"),
     ("etcd", "etcd-server"),
     ("unshare", "util-linux"),
+    ("chromium-headless-shell", "chromium-headless-shell"),
     ("python3", "python3"),
 ];
 

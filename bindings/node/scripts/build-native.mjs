@@ -31,8 +31,9 @@ try {
 
 /** Builds the crate; the path of the library. */
 function build() {
-  const args = ['build', '--package', 'modelmesh-node', '--message-format', 'json-render-diagnostics'];
-  const output = execFileSync('cargo', isRelease ? [...args, '--release'] : args, {
+  // With the rest of the workspace, as 'cargo test' builds it: alone, it would build the vendors' libraries once more.
+  const what = isRelease ? ['--release', '--package', 'modelmesh-node'] : ['--workspace', '--lib'];
+  const output = execFileSync('cargo', ['build', ...what, '--message-format', 'json-render-diagnostics'], {
     cwd: root,
     encoding: 'utf8',
     env: { ...process.env, NAPI_TYPE_DEF_TMP_FOLDER: definitions },
