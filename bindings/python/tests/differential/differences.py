@@ -94,9 +94,14 @@ def changes_since_opening(step: Step) -> list[Operation]:
 
 
 def document(step: Step) -> object:
-    """The tree that the store's file holds."""
+    """The tree that the store's file holds. Raises a `ValueError` if it holds none."""
     text = step.text_of("@file") or ""
-    return tomllib.loads(text) if step.config.get("format") == "toml" else json.loads(text)
+    return tomllib.loads(text) if step.config.get("format") == "toml" else json.loads(text, parse_constant=no_json)
+
+
+def no_json(constant: str) -> None:
+    """Python reads `NaN` and `Infinity`, which are not JSON."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def ways(tree: object, name: str) -> list[object]:
@@ -107,12 +112,6 @@ def ways(tree: object, name: str) -> list[object]:
         way for key, inner in tree.items() if name.startswith(f"{key}.") for way in ways(inner, name[len(key) + 1 :])
     ]
     return [tree[name], *deeper] if name in tree else deeper
-
-
-def found(step: Step) -> list[object]:
-    """What lies where the name may lead that a step asks for."""
-    scope = step.config.get("json_path", "")
-    return ways(document(step), ".".join(filter(None, (scope, step.operation["name"]))))
 
 
 PLAIN_LINE = re.compile(r"""\s*(\#.*)?|\s*[\w.-]+\s*=\s*(?P<quote>["']?)[^"'`\\#$]*(?P=quote)\s*""")
@@ -140,6 +139,14 @@ def is_sound(step: Step) -> bool:
         return False
     scope = step.config.get("json_path")
     return any(isinstance(way, dict) for way in (ways(tree, scope) if scope else [tree]))
+
+
+def found(step: Step) -> list[object]:
+    """What lies where the name may lead that a step asks for."""
+    if reads_env(step) or not is_sound(step):
+        return []
+    scope = step.config.get("json_path", "")
+    return ways(document(step), ".".join(filter(None, (scope, step.operation["name"]))))
 
 
 def key_of(opening: Operation) -> tuple[Any, ...]:
@@ -232,8 +239,8 @@ def is_a_refused_name(step: Step) -> bool:
     name = step.operation.get("name", "name")
     if not isinstance(name, str):
         return is_error(step.ours, "TypeError")
-    # A variable's name ends at the first '='.
-    is_refused = not is_name(name) or step.kind == "EnvSecretStore" and "=" in name
+    # It is the backend's name that must be one. A variable's ends at the first '='.
+    is_refused = not is_name(step.config.get("prefix", "") + name) or step.kind == "EnvSecretStore" and "=" in name
     return is_refused and fails_as(step.ours, "invalid_name")
 
 
@@ -276,10 +283,10 @@ def is_nested(step: Step) -> bool:
     """A name that leads to more than the reference looks at: a key with dots in it, or a deeper level."""
     if step.kind not in TREES or step.operation["do"] != "get" or not has_value(step.ours):
         return False
-    if step.kind == "FileSecretStore":
+    if step.kind == "FileSecretStore" and found(step):
         # It looks at no deeper level, and has no value for a table of TOML.
         tree, name = document(step), step.operation["name"]
-        return bool(found(step)) and isinstance(tree, dict) and isinstance(tree.get(name, {}), dict)
+        return isinstance(tree, dict) and isinstance(tree.get(name, {}), dict)
     return len(found(step)) > 1 or len(found(step)) == 1 and is_missing(step.reference)
 
 
