@@ -31,7 +31,7 @@ use crate::{
 /// A store that JavaScript made.
 #[napi]
 pub struct Store {
-    store: BaseSecretStore,
+    engine: BaseSecretStore,
     desk: Arc<Desk>,
     /// Whether a read costs nothing, and is not cached: the environment. It is read on the thread that changes it, for
     /// the C library allows no other.
@@ -77,7 +77,7 @@ fn over_hook(
 
 fn opened(host: &Host, store: Result<BaseSecretStore>, is_at_hand: bool) -> Either<Store, Failure> {
     match store {
-        Ok(store) => Either::A(Store { store, desk: Arc::clone(host.desk()), is_at_hand }),
+        Ok(store) => Either::A(Store { engine: store, desk: Arc::clone(host.desk()), is_at_hand }),
         Err(error) => Either::B(error.into()),
     }
 }
@@ -86,7 +86,7 @@ impl Store {
     /// What the store has at hand.
     fn at_hand(&self, name: SecretName) -> Result<SecretValue> {
         let missing = Error::not_found(name.as_str());
-        at_once(self.store.stored(&[name])).pop().unwrap_or(Err(missing))
+        at_once(self.engine.stored(&[name])).pop().unwrap_or(Err(missing))
     }
 
     /// Work with a name: `task` has the store and the name, if it is one.
@@ -96,7 +96,7 @@ impl Store {
     {
         match SecretName::new(name) {
             Ok(name) => {
-                let task = task(self.store.clone(), name);
+                let task = task(self.engine.clone(), name);
                 Work::new(&self.desk, async move { task.await.into() })
             }
             Err(error) => Work::new(&self.desk, std::future::ready(Outcome::Failed(error.into()))),
@@ -110,25 +110,25 @@ impl Store {
     /// but its own. It may be asked for once.
     #[napi(ts_return_type = "ArrayBuffer | null")]
     pub fn epoch_buffer(&self, env: Env) -> Option<Unknown<'static>> {
-        epoch::buffer_over(env, self.store.epoch())
+        epoch::buffer_over(env, self.engine.epoch())
     }
 
     /// The number that changes when copies are to be dropped.
     #[napi]
     pub fn epoch(&self) -> u32 {
-        self.store.epoch().load(Ordering::Acquire)
+        self.engine.epoch().load(Ordering::Acquire)
     }
 
     /// The value, if it is in the cache.
     #[napi]
     pub fn cached(&self, name: String) -> Option<String> {
-        self.store.with_value(&name, |value| value.expose().to_owned())
+        self.engine.with_value(&name, |value| value.expose().to_owned())
     }
 
     /// The value. Blocks this thread if it is not in the cache; not for stores whose hook is JavaScript.
     #[napi]
     pub fn get(&self, name: String) -> Either<String, Failure> {
-        let get = |name| if self.is_at_hand { self.at_hand(name) } else { self.store.get_blocking(&name) };
+        let get = |name| if self.is_at_hand { self.at_hand(name) } else { self.engine.get_blocking(&name) };
         match SecretName::new(name).and_then(get) {
             Ok(value) => Either::A(value.expose().to_owned()),
             Err(error) => Either::B(error.into()),
@@ -160,7 +160,7 @@ impl Store {
     #[napi(ts_return_type = "Work<undefined | Failure>")]
     pub fn preload(&self, names: Vec<String>) -> Work {
         let (store, names) =
-            (self.store.clone(), names.iter().map(SecretName::new).collect::<Result<Vec<_>>>());
+            (self.engine.clone(), names.iter().map(SecretName::new).collect::<Result<Vec<_>>>());
         Work::new(&self.desk, async move {
             let failures: Vec<Failure> = match names {
                 Ok(names) => store
@@ -197,7 +197,7 @@ impl Store {
     /// The names of all secrets, sorted.
     #[napi(ts_return_type = "Work<string[] | Failure>")]
     pub fn list(&self) -> Work {
-        let store = self.store.clone();
+        let store = self.engine.clone();
         Work::new(&self.desk, async move {
             let names = store.list().await;
             names
@@ -211,21 +211,21 @@ impl Store {
     pub fn invalidate(&self, name: String) {
         // What is no name is not in the cache.
         if let Ok(name) = SecretName::new(name) {
-            self.store.invalidate(&name);
+            self.engine.invalidate(&name);
         }
     }
 
     /// Forgets everything that is cached.
     #[napi]
     pub fn clear(&self) {
-        self.store.clear_cache();
+        self.engine.clear_cache();
     }
 
     /// The value, the duty to call the hook, or a place among those who wait for it.
     #[napi]
     pub fn claim(&self, name: String) -> Either4<Secret, Failure, Landing, Waiting> {
         match SecretName::new(name) {
-            Ok(name) => claimed(self.store.claim(&name), name, &self.desk),
+            Ok(name) => claimed(self.engine.claim(&name), name, &self.desk),
             Err(error) => Either4::B(error.into()),
         }
     }

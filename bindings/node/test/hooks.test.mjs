@@ -50,6 +50,18 @@ test("the program's own object of secrets stays live", () => {
   assert.equal(store.get('a'), 'changed');
 });
 
+test('an asynchronous hook says what is missing, too', async () => {
+  const strict = new Hooked(async () => null);
+  const missing = { name: 'SecretStoreError', kind: 'not_found', message: 'Secret not found: x', secret: 'x' };
+  await assert.rejects(strict.getAsync('x'), missing);
+  await assert.rejects(strict.getValueAsync('x'), missing);
+  await assert.rejects(strict.preload(['x']), missing);
+  await assert.rejects(strict.preload(['x', 'y']), ({ kind, errors }) => kind === 'not_found' && errors.length === 2);
+  assert.equal(await strict.findAsync('x'), undefined);
+  const lenient = new Hooked(async () => undefined, { failOnMissing: false });
+  assert.deepEqual(await Promise.all([lenient.getAsync('x'), lenient.getAsync('x')]), ['', '']);
+});
+
 test('a hook may give a value with its version and expiry', () => {
   const expiresAt = new Date(Date.now() + 60_000);
   const store = new Hooked(() => new SecretValue('v', { version: '7', expiresAt }));

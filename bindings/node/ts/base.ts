@@ -104,7 +104,8 @@ export class BaseSecretStore implements SecretStoreConnector {
   /**
    * Fetches secrets into the cache, in as few calls as the store can take, so that `get` of them does not block.
    *
-   * @throws {SecretStoreError} If one of them cannot be fetched, or is missing; the others are there then.
+   * @throws {SecretStoreError} If one of them cannot be fetched, or is missing; the others are there then. Of several, it
+   * has all as `errors`.
    */
   async preload(names: Iterable<string>): Promise<void> {
     const asked = [...names].map((name) => requireText(name, 'a name'));

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-import type { Secret } from './binding.js';
+import type { Failure, Secret } from './binding.js';
 import { SecretStoreError } from './errors.js';
 
 const current = new AsyncLocalStorage<Flight>();
@@ -8,7 +8,7 @@ const current = new AsyncLocalStorage<Flight>();
 /** @internal One call of a hook that is under way, for one name. */
 export class Flight {
   /** What comes of it, where others on this thread may wait for it. */
-  answer: Promise<Secret> | undefined;
+  answer: Promise<Secret | Failure> | undefined;
   /** The flights that this one waits for. */
   readonly #awaited = new Set<Flight>();
 

@@ -7,7 +7,7 @@ import { attempt, callHook, given, ignore, isPromise, needsPromise, settle } fro
 import { addHook, failed, host, wait, type Hook } from './host.js';
 import { native } from './native.js';
 import type { Reads } from './reads.js';
-import { isFailure, orThrow, toError } from './thrown.js';
+import { isFailure, kindOf, orThrow, toErrorOf } from './thrown.js';
 import type { Resolved } from './value.js';
 
 /** Kinds of errors that the last good value must not hide: the hook, or who made it, is wrong. */
@@ -69,10 +69,13 @@ export class HookReads implements Reads, Hook {
   }
 
   async preload(names: readonly string[]): Promise<undefined> {
-    const outcomes = await Promise.allSettled(names.map(async (name) => orThrow(await this.secretLater(name))));
-    const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+    const outcomes = await Promise.all(names.map((name) => this.secretLater(name)));
+    const errors = outcomes.flatMap((outcome, at) => (isFailure(outcome) ? [toErrorOf(names[at], outcome)] : []));
     if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) throw new AggregateError(errors, `${errors.length} secrets could not be fetched`);
+    if (errors.length > 1) {
+      const message = `${errors.length} secrets could not be fetched`;
+      throw new SecretStoreError(kindOf(errors[0]), message, { errors: errors.filter((error) => error instanceof Error) });
+    }
   }
 
   serve(call: HookCall, isBlocked: boolean): void {
@@ -109,7 +112,7 @@ export class HookReads implements Reads, Hook {
     name: string,
     landing: Landing,
     resolve: () => Resolved | PromiseLike<Resolved>,
-  ): Promise<Secret> {
+  ): Promise<Secret | Failure> {
     const flight = new Flight();
     const leave = flight.board(name);
     this.#flights.set(name, flight);
@@ -126,15 +129,13 @@ export class HookReads implements Reads, Hook {
     name: string,
     landing: Landing,
     resolve: () => Resolved | PromiseLike<Resolved>,
-  ): Promise<Secret> {
+  ): Promise<Secret | Failure> {
     // The flight is known by its answer before its hook is called.
     await undefined;
     const found = attempt(() => flight.run(resolve));
     const answer = 'error' in found ? failed(found.error) : await this.#inTime(found.value);
     this.#landed(name, flight);
-    const outcome = this.#land(name, landing, answer);
-    if (isFailure(outcome)) throw toError(outcome);
-    return outcome;
+    return this.#land(name, landing, answer);
   }
 
   /** Gives what the hook gave to everyone. What is neither an answer nor an outage ends what is held of the name. */

@@ -20,6 +20,11 @@ function platform(): string {
 }
 
 function usesGlibc(): boolean {
+  // A report looks up the names of its peers, unless it is told not to.
+  const asks = process.report as { excludeNetwork?: boolean };
+  const before = asks.excludeNetwork;
+  asks.excludeNetwork = true;
   const report = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  if (before !== undefined) asks.excludeNetwork = before;
   return report.header.glibcVersionRuntime !== undefined;
 }
