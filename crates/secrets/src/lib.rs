@@ -47,7 +47,7 @@ pub use value::{SecretValue, Version};
 /// - Stores of the parent must not be used: a fetch that was under way never ends, and sockets are shared with the
 ///   parent. Open them anew, and let them [inherit](BaseSecretStore::inherit) what is cached.
 pub fn forked() {
-    engine::background::forked();
+    engine::forked();
 }
 
 /// The examples of the README, compiled and run.

@@ -5,13 +5,14 @@
 //! serves every store of the process: it waits for sockets and clocks; blocking work belongs in
 //! [`tokio::task::spawn_blocking`], which stores use themselves.
 
-use std::{cell::Cell, future::Future, mem, sync::Arc, thread, time::Duration};
+use std::{cell::Cell, future::Future, sync::Arc, thread, time::Duration};
 
-use arc_swap::ArcSwapOption;
 use tokio::{
     runtime::{Builder, Handle},
     time::Sleep,
 };
+
+use super::process::PerProcess;
 
 /// Runs `future` on the background thread, which is started when first used.
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
@@ -34,35 +35,28 @@ pub(crate) fn is_here() -> bool {
     IS_HERE.get()
 }
 
-/// The thread's runtime. Behind no lock: one that is taken while a process forks stays taken in the child.
-static HANDLE: ArcSwapOption<Handle> = ArcSwapOption::const_empty();
+/// The runtime of the thread.
+static HANDLE: PerProcess<Handle> = PerProcess::new();
 
 /// See [`forked`](crate::forked).
 pub(crate) fn forked() {
-    // Never dropped: what it has open is the parent's, which goes on using it.
-    mem::forget(HANDLE.swap(None));
+    HANDLE.forked();
 }
 
 fn handle() -> Arc<Handle> {
-    if let Some(handle) = &*HANDLE.load() {
-        return Arc::clone(handle);
-    }
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("the system can make a runtime: it needs a few file descriptors");
-    let handle = Arc::new(runtime.handle().clone());
-    let before = HANDLE.compare_and_swap(&None::<Arc<Handle>>, Some(Arc::clone(&handle)));
-    if let Some(first) = &*before {
-        // Another thread was quicker.
-        return Arc::clone(first);
-    }
-    thread::Builder::new()
-        .name("modelmesh-secrets".into())
-        .spawn(move || {
-            IS_HERE.set(true);
-            runtime.block_on(std::future::pending::<()>());
-        })
-        .expect("the system can start a thread");
-    handle
+    HANDLE.get_or_make(|| {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("the system can make a runtime: it needs a few file descriptors");
+        let handle = runtime.handle().clone();
+        thread::Builder::new()
+            .name("modelmesh-secrets".into())
+            .spawn(move || {
+                IS_HERE.set(true);
+                runtime.block_on(std::future::pending::<()>());
+            })
+            .expect("the system can start a thread");
+        handle
+    })
 }

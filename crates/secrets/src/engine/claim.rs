@@ -5,13 +5,14 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, ThreadId},
 };
 
 use super::{
     Engine, Lead, Led, Question, asks_itself, background, cannot_wait_here,
     flight::{Flight, Seat},
+    process::PerProcess,
     table::Departure,
     view::{Answer, Key},
 };
@@ -126,7 +127,14 @@ impl Engine {
 }
 
 /// Which thread waits for which flight.
-static SLEEPERS: Mutex<Vec<(ThreadId, Arc<Flight>)>> = Mutex::new(Vec::new());
+type Sleepers = Vec<(ThreadId, Arc<Flight>)>;
+
+static SLEEPERS: PerProcess<Mutex<Sleepers>> = PerProcess::new();
+
+/// See [`forked`](crate::forked).
+pub(crate) fn forked() {
+    SLEEPERS.forked();
+}
 
 /// This thread, for as long as it waits for a flight that another thread may lead.
 struct Sleeper(ThreadId);
@@ -135,25 +143,28 @@ impl Sleeper {
     /// Fails if `flight` can only land when this thread goes on.
     fn on(flight: &Arc<Flight>) -> Result<Self> {
         let me = thread::current().id();
-        let mut sleepers = sleepers();
-        let mut awaited = Some(flight);
-        while let Some(leader) = awaited.and_then(|flight| flight.leader) {
-            if leader == me {
-                return Err(asks_itself());
+        with_sleepers(|sleepers| {
+            let mut awaited = Some(flight);
+            while let Some(leader) = awaited.and_then(|flight| flight.leader) {
+                if leader == me {
+                    return Err(asks_itself());
+                }
+                awaited = sleepers.iter().find(|(thread, _)| *thread == leader).map(|(_, flight)| flight);
             }
-            awaited = sleepers.iter().find(|(thread, _)| *thread == leader).map(|(_, flight)| flight);
-        }
-        sleepers.push((me, Arc::clone(flight)));
-        Ok(Sleeper(me))
+            sleepers.push((me, Arc::clone(flight)));
+            Ok(Sleeper(me))
+        })
     }
 }
 
 impl Drop for Sleeper {
     fn drop(&mut self) {
-        sleepers().retain(|(thread, _)| *thread != self.0);
+        with_sleepers(|sleepers| sleepers.retain(|(thread, _)| *thread != self.0));
     }
 }
 
-fn sleepers() -> MutexGuard<'static, Vec<(ThreadId, Arc<Flight>)>> {
-    SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner)
+fn with_sleepers<R>(act: impl FnOnce(&mut Sleepers) -> R) -> R {
+    let sleepers = SLEEPERS.get_or_make(Mutex::default);
+    let mut sleepers = sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+    act(&mut sleepers)
 }

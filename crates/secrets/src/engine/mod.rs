@@ -9,6 +9,7 @@ mod handle;
 mod model;
 #[cfg(test)]
 mod outage;
+mod process;
 mod revision;
 mod table;
 #[cfg(test)]
@@ -47,6 +48,12 @@ use crate::{
 
 /// How often the entries are counted for metrics.
 const CENSUS_INTERVAL: Duration = Duration::from_secs(15);
+
+/// See [`forked`](crate::forked).
+pub(crate) fn forked() {
+    background::forked();
+    claim::forked();
+}
 
 /// The engine of one store.
 pub(crate) struct Engine {

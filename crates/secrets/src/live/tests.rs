@@ -278,9 +278,9 @@ fn texts_of_the_program_are_resolved_as_those_of_the_file_are() {
     let calls = world.vault.calls();
     let texts =
         ["<${secrets:key}>", "", "${secrets:key}${secrets:org} $${secrets:key}", "${secrets:none:-f}"];
-    let resolved = block_on(resolver.resolve_texts(&texts)).unwrap();
-    let resolved: Vec<&str> = resolved.iter().map(SecretString::expose_secret).collect();
-    assert_eq!(resolved, ["<k1>", "", "k1o1 ${secrets:key}", "f"]);
+    let filled = block_on(resolver.resolve_texts(&texts)).unwrap();
+    let filled: Vec<&str> = filled.iter().map(SecretString::expose_secret).collect();
+    assert_eq!(filled, ["<k1>", "", "k1o1 ${secrets:key}", "f"]);
     assert_eq!(world.vault.calls(), calls + 1, "all but one were in the cache");
 
     let broken = ["${secrets:none}", "${secrets:", "${secrets:none} ${secrets:nor-this}"];
