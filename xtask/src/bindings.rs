@@ -38,16 +38,18 @@ fn python() -> Outcome {
     let wheel = wheel(&python)?;
     let install = ["--force-reinstall", "--no-deps"];
     step("install the wheel", pip(&python, &install).arg(&wheel))?;
-    // Not in the package's own folder, whose sources would be found before what is installed.
-    let ours = |arguments: &str| {
+    let package = root().join("bindings/python");
+    let ours = |folder: &str, arguments: &str| {
         let mut command = Command::new(&python);
-        command.args(["-P", "-m"]).args(arguments.split(' ')).current_dir(root());
+        // Not what lies in the folder, but what is installed.
+        command.args(["-P", "-m"]).args(arguments.split(' ')).current_dir(package.join(folder));
+        command.env("MODELMESH_TEST_WHEEL", &wheel);
         command
     };
-    step("tests of the Python package", &mut ours("pytest -q bindings/python"))?;
-    step("types of the Python package", ours("mypy").current_dir(root().join("bindings/python")))?;
-    step("stubs of the Python package", ours("mypy.stubtest modelmesh._native").current_dir(wheel_folder()))?;
-    step("the wheel in an empty environment", &mut ours("pytest -q bindings/python/tests/package"))
+    step("tests of the Python package", &mut ours(".", "pytest -q"))?;
+    step("types of the Python package", &mut ours(".", "mypy"))?;
+    step("types of a program that uses it", &mut ours("tests/consumer", "mypy --strict --config-file= ."))?;
+    step("stubs of its native module", &mut ours("tests/consumer", "mypy.stubtest modelmesh._native"))
 }
 
 fn wheel_folder() -> PathBuf {
