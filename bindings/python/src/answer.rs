@@ -9,7 +9,7 @@ use std::{
 };
 
 use modelmesh_secrets::{Error, ErrorKind};
-use pyo3::{intern, prelude::*, sync::PyOnceLock};
+use pyo3::{intern, prelude::*, sync::PyOnceLock, types::PyTuple};
 use tokio::task::AbortHandle;
 
 use crate::{errors::to_exception, interpreter, runtime};
@@ -131,6 +131,7 @@ pub(crate) fn begin<T: Send + 'static>(
 fn deliver(py: Python<'_>, event_loop: &Py<PyAny>, future: Py<PyAny>, finish: Finish) -> PyResult<()> {
     let answer = Py::new(py, Answer(Mutex::new(Some(finish))))?;
     let delivery = Py::new(py, Delivery { future, answer })?;
-    event_loop.bind(py).call_method1(intern!(py, "call_soon_threadsafe"), (delivery,))?;
+    let call_soon = event_loop.bind(py).getattr(intern!(py, "call_soon_threadsafe"))?;
+    interpreter::call(&call_soon, &PyTuple::new(py, [delivery])?, None)?;
     Ok(())
 }

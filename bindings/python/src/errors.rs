@@ -8,8 +8,10 @@ use pyo3::{
     intern,
     prelude::*,
     sync::PyOnceLock,
-    types::{PyDict, PyList, PyType},
+    types::{PyDict, PyList, PyTuple, PyType},
 };
+
+use crate::interpreter;
 
 /// Where the exceptions are defined.
 const MODULE: &str = "modelmesh.interfaces.secret_store";
@@ -197,7 +199,8 @@ fn build(py: Python<'_>, kind: ErrorKind, message: &str, error: Option<&Error>) 
         details.set_item(intern!(py, "help"), error.help())?;
         details.set_item(intern!(py, "retry_after"), error.retry_after().map(|wait| wait.as_secs_f64()))?;
     }
-    let exception = PyErr::from_value(class.call((message,), Some(&details))?);
+    let exception = interpreter::call(class, &PyTuple::new(py, [message])?, Some(&details))?;
+    let exception = PyErr::from_value(exception);
     if let Some(help) = error.and_then(Error::help) {
         exception.add_note(py, help)?;
     }

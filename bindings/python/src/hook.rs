@@ -9,7 +9,7 @@ use modelmesh_secrets::{
 use pyo3::{
     intern,
     prelude::*,
-    types::{PyString, PyWeakrefReference},
+    types::{PyString, PyTuple, PyWeakrefReference},
 };
 
 use crate::{
@@ -81,8 +81,8 @@ fn call(
     method: &Bound<'_, PyString>,
     name: &SecretName,
 ) -> PyResult<Result<SecretValue>> {
-    let asked = PyString::new(store.py(), name.as_str());
-    returned(name, &store.call_method1(method, (asked,))?)
+    let asked = PyTuple::new(store.py(), [name.as_str()])?;
+    returned(name, &interpreter::call(&store.getattr(method)?, &asked, None)?)
 }
 
 #[async_trait]

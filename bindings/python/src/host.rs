@@ -53,9 +53,10 @@ impl HostConnectors for HostClasses {
         // A constructor may read a file.
         let opening = tokio::task::spawn_blocking(move || {
             interpreter::attached(|py| {
-                let keywords = to_keywords(py, &settings);
-                match keywords.and_then(|keywords| make.call1(py, (&id, keywords))) {
-                    Ok(store) => Ok(Arc::new(HookConnector::of_held(&id, store))),
+                let arguments =
+                    to_keywords(py, &settings).and_then(|settings| (&id, settings).into_pyobject(py));
+                match arguments.and_then(|arguments| interpreter::call(make.bind(py), &arguments, None)) {
+                    Ok(store) => Ok(Arc::new(HookConnector::of_held(&id, store.unbind()))),
                     Err(raised) => Err(from_raised(py, raised, Mistake::ChangesNothing)),
                 }
             })

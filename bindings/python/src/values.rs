@@ -10,7 +10,10 @@ use pyo3::{
     types::{PyString, PyType},
 };
 
-use crate::errors::{exception, to_exception};
+use crate::{
+    errors::{exception, to_exception},
+    interpreter,
+};
 
 /// The text of a Python string; none if it holds half a surrogate pair. The interpreter's own error for that would
 /// hold the text.
@@ -97,7 +100,8 @@ fn hooked_text(name: &SecretName, string: &Bound<'_, PyString>) -> Result<Secret
 pub(crate) fn to_python(py: Python<'_>, value: &SecretValue) -> PyResult<Py<PyAny>> {
     let expires_at = value.expires_at().map(|at| datetime(py, at)).transpose()?;
     let version = value.version().map(Version::as_str);
-    Ok(secret_value(py)?.call1((value.expose(), version, expires_at))?.unbind())
+    let fields = (value.expose(), version, expires_at).into_pyobject(py)?;
+    Ok(interpreter::call(secret_value(py)?, &fields, None)?.unbind())
 }
 
 /// An instant as a `datetime` in UTC.
