@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from collections.abc import Callable
 from typing import NoReturn, Self, SupportsIndex
 
 
@@ -23,15 +25,18 @@ class Sealed:
         return any(not field.repr and getattr(self, field.name) for field in fields)
 
     def __copy__(self) -> Self:
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        return twin
+        return self._twin(lambda value: value)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        twin = self.__copy__()
-        for name, value in self.__dict__.items():
-            # A mapping of secrets is the one thing in here that changes.
-            twin.__dict__[name] = dict(value) if isinstance(value, dict) else value
+        return self._twin(lambda value: copy.deepcopy(value, memo))
+
+    def _twin(self, copied: Callable[[object], object]) -> Self:
+        twin = object.__new__(type(self))
+        # Fields may be in slots, and others than fields in the dictionary.
+        slots = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]  # as above
+        values = {name: getattr(self, name) for name in slots if hasattr(self, name)} | self.__dict__
+        for name, value in values.items():
+            object.__setattr__(twin, name, copied(value))
         return twin
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike, fspath
 from typing import Any, Literal, Optional, TypeVar, cast
 
@@ -99,7 +100,7 @@ class SecretResolver:
     @staticmethod
     def _open(path: str | PathLike[str]) -> _Resolver:
         classes = own_classes()
-        return _Resolver(fspath(path), list(classes), lambda id, settings: make_store(id, classes[id], settings))
+        return _Resolver(fspath(path), list(classes), partial(make_store, classes))
 
     @property
     def providers(self) -> list[str]:

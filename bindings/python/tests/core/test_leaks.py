@@ -121,6 +121,45 @@ def test_what_holds_no_secret_is_pickled_and_all_configurations_are_copied() -> 
     assert copy.deepcopy(SecretValue(CANARY)) == SecretValue(CANARY)
 
 
+@dataclasses.dataclass(slots=True)
+class Slotted(BaseSecretStoreConfig):
+    hosts: list[str] = dataclasses.field(default_factory=list)
+
+
+def test_a_configuration_of_ones_own_is_copied_whole() -> None:
+    config = Slotted(hosts=["one"])
+    assert copy.copy(config) == copy.deepcopy(config) == config
+    copy.deepcopy(config).hosts.append("two")
+    assert config.hosts == ["one"]
+
+
+@dataclasses.dataclass
+class TokenConfig(BaseSecretStoreConfig):
+    token: str = dataclasses.field(default="", repr=False)
+
+
+class Refusing(BaseSecretStore):
+    def __init__(self, config: TokenConfig) -> None:
+        raise ValueError("not today")
+
+
+@pytest.mark.parametrize("more", ["", ", bogus: 1"])
+def test_no_error_of_a_class_holds_what_the_file_gave_it(
+    more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEAKS_TOKEN", CANARY)
+    monkeypatch.setitem(CONNECTOR_REGISTRY, "test.refusing.v1", Refusing)
+    (tmp_path / "modelmesh.yaml").write_text(
+        f"secrets: {{ store: test.refusing.v1, config: {{ token: '${{env:LEAKS_TOKEN}}'{more} }} }}\n"
+        "providers: { p: { api_key: '${secrets:a}' } }"
+    )
+    with pytest.raises(SecretStoreError) as raised:
+        SecretResolver.from_config(tmp_path / "modelmesh.yaml")
+    told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    assert "_construction" in "".join(told.format()), "what is looked at is the way to the class"
+    assert CANARY not in "".join(told.format())
+
+
 def ours_in(error: BaseException) -> str:
     """The traceback with every variable in it, but for those of this file."""
     told = traceback.TracebackException.from_exception(error, capture_locals=True)

@@ -27,8 +27,17 @@ def own_classes() -> dict[str, type]:
     }
 
 
-def make_store(connector_id: str, connector: type, settings: Mapping[str, Any]) -> object:
-    """A store of the class ``connector``: with a configuration dataclass, if its ``__init__`` takes one."""
+class _Settings(dict[str, Any]):
+    """What a file gives to a class. It may hold credentials, and a traceback may show the variables of every frame."""
+
+    def __repr__(self) -> str:
+        return f"<the settings {_listed(list(self))}>"
+
+
+def make_store(classes: Mapping[str, type], connector_id: str, settings: Mapping[str, Any]) -> object:
+    """A store of the class ``connector_id``: with a configuration dataclass, if its ``__init__`` takes one."""
+    settings = _Settings(settings)
+    connector = classes[connector_id]
     config = _config_class(connector)
     if config is None:
         return connector(**_accepted(connector_id, connector, settings))
