@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 import weakref
@@ -280,6 +281,18 @@ def test_a_subclass_of_a_connector_may_answer_in_its_place(monkeypatch: pytest.M
     assert marked.get("a") == "<2>", "what is written is not hidden by what was cached above"
 
 
+def test_a_hook_may_be_given_to_one_object() -> None:
+    class Given(EnvSecretStore):
+        def __init__(self, hook: Callable[[str], str | None]) -> None:
+            self._resolve = hook  # type: ignore[method-assign, assignment]
+            super().__init__()
+
+    assert Given(lambda name: f"<{name}>").get("HOOK_NONE") == "<HOOK_NONE>"
+    store = BaseSecretStore(BaseSecretStoreConfig())
+    store._resolve = lambda name: "later"  # type: ignore[method-assign]
+    assert store.get("a") == "later"
+
+
 def test_a_get_of_ones_own_is_around_the_cache() -> None:
     class Stripped(BaseSecretStore):
         def get(self, name: str) -> str:
@@ -287,6 +300,7 @@ def test_a_get_of_ones_own_is_around_the_cache() -> None:
 
     store = Stripped(BaseSecretStoreConfig(secrets={"a": " 1 "}))
     assert store.get("a") == "1" and "a" in store._cache
+    assert asyncio.run(store.aget("a")) == "1"
 
 
 def test_nothing_keeps_a_store_that_nobody_has() -> None:

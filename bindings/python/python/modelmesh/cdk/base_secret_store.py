@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import NoReturn, SupportsIndex
 
@@ -62,7 +63,12 @@ class BaseSecretStore(Store, SecretStoreConnector):
         return self._config.secrets.get(name)
 
     async def aget(self, name: str) -> str:
-        """As :meth:`get`, without blocking the loop. A hook runs on a thread of its own."""
+        """As :meth:`get`, without blocking the loop. A hook runs on a thread of its own, and so does a ``get`` of one's
+        own.
+        """
+        if type(self).get is not Store.get:
+            # What a subclass does around the cache is done here, too.
+            return await asyncio.to_thread(self.get, name)
         answer = self._begin_get(name)
         if isinstance(answer, str):
             return answer

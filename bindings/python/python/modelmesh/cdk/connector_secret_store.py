@@ -84,7 +84,7 @@ class ConnectorSecretStore(BaseSecretStore):
     ) -> None:
         config = self._config
         hook = None
-        if type(self)._resolve is not Store._read:
+        if type(self)._resolve is not Store._read or "_resolve" in vars(self):
             hook = (bool(config.cache_enabled), float(config.cache_ttl_ms))
         own, fixed = self._CONFIG, {**self._FIXED, **fixed}
         if connector == IN_MEMORY:
