@@ -9,7 +9,7 @@ use modelmesh_secrets::{
 use pyo3::{
     intern,
     prelude::*,
-    types::{PyString, PyTuple, PyWeakrefReference},
+    types::{PyString, PyWeakrefReference},
 };
 
 use crate::{
@@ -62,9 +62,14 @@ impl fmt::Debug for HookConnector {
     }
 }
 
-/// Calls the hook of `store` for `name`. What it raises is an `Err` of Python.
-pub(crate) fn resolve(store: &Bound<'_, PyAny>, name: &SecretName) -> PyResult<Result<SecretValue>> {
-    call(store, intern!(store.py(), "_resolve"), name)
+/// Calls the hook of `store` for `name`, with the `contextvars` of somebody else if their `context` is given. What it
+/// raises is an `Err` of Python.
+pub(crate) fn resolve(
+    store: &Bound<'_, PyAny>,
+    name: &SecretName,
+    context: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Result<SecretValue>> {
+    call(store, intern!(store.py(), "_resolve"), name, context)
 }
 
 /// Asks a store that has no engine of its own in use: by its hook, past the cache that its `get` would be, or by its
@@ -73,16 +78,24 @@ fn ask(store: &Bound<'_, PyAny>, name: &SecretName) -> PyResult<Result<SecretVal
     let get = intern!(store.py(), "get");
     let is_ours = store.is_instance_of::<Store>()
         && store.get_type().getattr(get)?.is(&store.py().get_type::<Store>().getattr(get)?);
-    if is_ours { resolve(store, name) } else { call(store, get, name) }
+    if is_ours { resolve(store, name, None) } else { call(store, get, name, None) }
 }
 
-fn call(
-    store: &Bound<'_, PyAny>,
-    method: &Bound<'_, PyString>,
+fn call<'py>(
+    store: &Bound<'py, PyAny>,
+    method: &Bound<'py, PyString>,
     name: &SecretName,
+    context: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Result<SecretValue>> {
-    let asked = PyTuple::new(store.py(), [name.as_str()])?;
-    returned(name, &interpreter::call(&store.getattr(method)?, &asked, None)?)
+    let (py, method) = (store.py(), store.getattr(method)?);
+    let answer = match context {
+        None => interpreter::call(&method, &(name.as_str(),).into_pyobject(py)?, None)?,
+        Some(context) => {
+            let run = context.getattr(intern!(py, "run"))?;
+            interpreter::call(&run, &(method, name.as_str()).into_pyobject(py)?, None)?
+        }
+    };
+    returned(name, &answer)
 }
 
 #[async_trait]
@@ -98,7 +111,7 @@ impl SecretResolution for HookConnector {
                 let (answer, mistake) = if is_held {
                     (ask(&store, &asked), Mistake::ChangesNothing)
                 } else {
-                    (resolve(&store, &asked), Mistake::EndsValue)
+                    (resolve(&store, &asked, None), Mistake::EndsValue)
                 };
                 answer.unwrap_or_else(|raised| Err(from_raised(py, raised, mistake).with_name(&asked)))
             })

@@ -2,10 +2,13 @@
 //!
 //! It is apart from the engine's own thread, which must never wait for the interpreter.
 
-use std::future::Future;
+use std::{future::Future, pin::pin, time::Duration};
 
 use pyo3::prelude::*;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    time::timeout,
+};
 
 use crate::process::PerProcess;
 
@@ -27,8 +30,18 @@ pub(crate) fn handle() -> PyResult<&'static Handle> {
     Ok(RUNTIME.get_or_open(start)?.handle())
 }
 
-/// Waits for `work` on this thread, without the interpreter.
+/// How long a thread waits before it looks for a signal, such as an interrupt from the keyboard.
+pub(crate) const SIGNALS: Duration = Duration::from_millis(100);
+
+/// Waits for `work` on this thread, without the interpreter. What a signal's handler raises ends the wait.
 pub(crate) fn wait<T: Send>(py: Python<'_>, work: impl Future<Output = T> + Send) -> PyResult<T> {
     let handle = handle()?;
-    Ok(py.detach(|| handle.block_on(work)))
+    let mut work = pin!(work);
+    loop {
+        let waited = async { timeout(SIGNALS, work.as_mut()).await };
+        if let Ok(outcome) = py.detach(|| handle.block_on(waited)) {
+            return Ok(outcome);
+        }
+        py.check_signals()?;
+    }
 }

@@ -271,25 +271,40 @@ impl Store {
         let (py, engine) = (slf.py(), &Self::opened(slf)?.engine);
         if !slf.get().recipe()?.has_hook() {
             Self::warn_in_loop(slf)?;
-            return Ok(py.detach(|| engine.get_blocking(name)));
         }
-        Ok(match Self::claim(slf, engine, name)? {
-            Claimed::Answer(answer) => answer,
-            Claimed::Wait(waiting) => py.detach(|| waiting.wait_blocking()),
-        })
+        let waiting = match Self::claim(slf, engine, name, None)? {
+            Claimed::Answer(answer) => return Ok(answer),
+            Claimed::Wait(waiting) => waiting,
+        };
+        loop {
+            if let Some(answer) = py.detach(|| waiting.wait_blocking_for(runtime::SIGNALS)) {
+                return Ok(answer);
+            }
+            py.check_signals()?;
+        }
     }
 
-    /// As [`fetch`](Store::fetch), elsewhere: a hook runs on a thread that may wait.
+    /// As [`fetch`](Store::fetch), elsewhere: a hook runs on a thread that may wait, with the caller's `contextvars`.
     fn fetch_later(
         slf: &Bound<'_, Self>,
         name: SecretName,
     ) -> PyResult<impl Future<Output = PyResult<Result<SecretValue>>> + Send + 'static> {
         let engine = Self::opened(slf)?.engine.clone();
-        let hooked = slf.get().recipe()?.has_hook().then(|| slf.clone().unbind());
+        let hooked = if slf.get().recipe()?.has_hook() {
+            let contextvars = slf.py().import(intern!(slf.py(), "contextvars"))?;
+            let context = contextvars.call_method0(intern!(slf.py(), "copy_context"))?.unbind();
+            Some((slf.clone().unbind(), context))
+        } else {
+            None
+        };
         let handle = runtime::handle()?;
         Ok(async move {
-            let Some(store) = hooked else { return Ok(engine.get(&name).await) };
-            let claim = move || interpreter::attached(|py| Self::claim(store.bind(py), &engine, &name));
+            let Some((store, context)) = hooked else { return Ok(engine.get(&name).await) };
+            let claim = move || {
+                interpreter::attached(|py| {
+                    Self::claim(store.bind(py), &engine, &name, Some(context.bind(py)))
+                })
+            };
             match handle.spawn_blocking(claim).await {
                 Ok(Ok(claimed)) => Ok(match claimed? {
                     Claimed::Answer(answer) => answer,
@@ -301,14 +316,20 @@ impl Store {
         })
     }
 
-    /// The answer, with the hook's help where nobody else is asking it.
-    fn claim(slf: &Bound<'_, Self>, engine: &BaseSecretStore, name: &SecretName) -> PyResult<Claimed> {
+    /// The answer, with the hook's help where nobody else is asking it, or somebody to wait for.
+    fn claim(
+        slf: &Bound<'_, Self>,
+        engine: &BaseSecretStore,
+        name: &SecretName,
+        context: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Claimed> {
         let py = slf.py();
-        Ok(Claimed::Answer(match engine.claim(name) {
+        let claim = if slf.get().recipe()?.has_hook() { engine.claim(name) } else { engine.begin_get(name) };
+        Ok(Claimed::Answer(match claim {
             Err(error) => Err(error),
             Ok(Claim::Answer(answer)) => answer,
             Ok(Claim::Wait(waiting)) => return Ok(Claimed::Wait(waiting)),
-            Ok(Claim::Lead(landing)) => match hook::resolve(slf.as_any(), name) {
+            Ok(Claim::Lead(landing)) => match hook::resolve(slf.as_any(), name, context) {
                 Ok(answer) => landing.land(answer),
                 // An interrupt is of this thread alone. Whoever waits is told that nothing came.
                 Err(raised) if !raised.is_instance_of::<PyException>(py) => return Err(raised),

@@ -1,18 +1,12 @@
 //! Live handles: a secret whose versions are waited for.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use modelmesh_secrets::{self as secrets, SecretValue, Version};
 use pyo3::prelude::*;
 use tokio::sync;
 
 use crate::{answer, runtime, values};
-
-/// How long a thread waits before it looks for a signal, such as an interrupt from the keyboard.
-const SIGNALS: Duration = Duration::from_millis(200);
 
 /// A live handle on one secret.
 #[pyclass(frozen, module = "modelmesh._native", name = "_Watch")]
@@ -68,12 +62,7 @@ impl Watch {
             let work = async move { waited.changed().await };
             return answer::begin(py, work, move |py, value| inner.take(py, value.as_ref()));
         }
-        loop {
-            let waited = async { tokio::time::timeout(SIGNALS, inner.changed()).await };
-            if let Ok(value) = runtime::wait(py, waited)? {
-                return inner.take(py, value.as_ref());
-            }
-            py.check_signals()?;
-        }
+        let value = runtime::wait(py, inner.changed())?;
+        inner.take(py, value.as_ref())
     }
 }

@@ -203,6 +203,12 @@ impl BaseSecretStore {
         self.engine.inherit(&before.engine);
     }
 
+    /// As [`get_blocking`](BaseSecretStore::get_blocking), for a thread that cannot wait without end: the answer, or a
+    /// place among those who wait for it. It is never [`Claim::Lead`], for the engine makes the fetch.
+    pub fn begin_get(&self, name: &SecretName) -> Result<Claim> {
+        self.engine.begin(name, &self.name).map_err(|error| error.with_store(Arc::clone(&self.name)))
+    }
+
     /// The value of `name` as the backend has it now: past the cache, into the cache.
     ///
     /// Fails where the backend fails; what is cached stays then.

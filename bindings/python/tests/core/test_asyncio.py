@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import threading
 from collections.abc import Callable
@@ -137,3 +138,10 @@ def test_a_loop_in_debug_mode_logs_no_value(
         asyncio.run(ask(), debug=True)
     assert "_Delivery" in caplog.text, "it was logged"
     assert CANARY not in caplog.text + seen[0]
+
+
+async def test_a_hook_has_the_context_of_whoever_asks() -> None:
+    tenant = contextvars.ContextVar("tenant", default="none")
+    store = Hooked(lambda *_: tenant.get(), cache_enabled=False)
+    tenant.set("mine")
+    assert await store.aget("a") == "mine"

@@ -7,16 +7,17 @@ use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
     thread::{self, ThreadId},
+    time::Duration,
 };
 
 use super::{
-    Engine, Lead, Led, Question, asks_itself, background, cannot_wait_here,
+    Asked, Engine, Lead, Led, Question, asks_itself, background, cannot_wait_here,
     flight::{Flight, Seat},
     process::PerProcess,
     table::Departure,
     view::{Answer, Key},
 };
-use crate::{Result, SecretName, SecretValue};
+use crate::{Error, Result, SecretName, SecretValue};
 
 /// What a caller does who can fetch a value itself: see
 /// [`BaseSecretStore::claim`](crate::BaseSecretStore::claim).
@@ -67,11 +68,29 @@ impl Waiting {
     /// Fails with `InvalidConfig` where that would be for ever: this thread makes the fetch itself, or whoever makes
     /// it waits for one that this thread makes. Fails with `Unsupported` on the engine's own thread.
     pub fn wait_blocking(self) -> Result<SecretValue> {
-        self.named(match self.seat.answer() {
-            Some(answer) => answer,
-            None if background::is_here() => Err(cannot_wait_here()),
-            None => Sleeper::on(&self.seat.flight).and_then(|_sleeper| self.seat.wait_blocking()),
-        })
+        let answer = self.wait_here(|seat| Some(seat.wait_blocking()));
+        answer.unwrap_or_else(|| Err(Error::unanswered()))
+    }
+
+    /// As [`wait_blocking`](Waiting::wait_blocking), for no longer than `patience`: for a thread that has to look for
+    /// signals now and then. Without an answer by then, it may wait on.
+    pub fn wait_blocking_for(&self, patience: Duration) -> Option<Result<SecretValue>> {
+        self.wait_here(|seat| seat.wait_blocking_for(patience))
+    }
+
+    fn wait_here(
+        &self,
+        wait: impl FnOnce(&Seat) -> Option<Result<SecretValue>>,
+    ) -> Option<Result<SecretValue>> {
+        let answer = match self.seat.answer() {
+            Some(answer) => Some(answer),
+            None if background::is_here() => Some(Err(cannot_wait_here())),
+            None => match Sleeper::on(&self.seat.flight) {
+                Ok(_sleeper) => wait(&self.seat),
+                Err(error) => Some(Err(error)),
+            },
+        };
+        Some(self.named(answer?))
     }
 
     /// Waits for the answer.
@@ -93,13 +112,25 @@ impl Landing {
     /// good value where the answer is a failure that it may outlive.
     pub fn land(mut self, answer: Result<SecretValue>) -> Result<SecretValue> {
         self.lead.land(vec![answer]);
-        let answer = self.seat.answer().unwrap_or_else(|| Err(crate::Error::unanswered()));
+        let answer = self.seat.answer().unwrap_or_else(|| Err(Error::unanswered()));
         let answer = self.lead.engine.or_stale(&self.key, answer);
         answer.map_err(|error| error.with_store(Arc::clone(&self.store)))
     }
 }
 
 impl Engine {
+    /// The answer, or a place among those who wait for it.
+    pub(crate) fn begin(self: &Arc<Self>, name: &SecretName, store: &Arc<str>) -> Result<Claim> {
+        let question = Question { name: name.clone(), version: None };
+        let key = question.key();
+        Ok(match self.ask(question, &key)? {
+            Asked::Here(answer) => Claim::Answer(answer.map_err(|error| error.with_store(Arc::clone(store)))),
+            Asked::Wait(seat) => {
+                Claim::Wait(Waiting { engine: Arc::clone(self), key, seat, store: Arc::clone(store) })
+            }
+        })
+    }
+
     /// Claims the fetch of `name` for this thread.
     pub(crate) fn claim(self: &Arc<Self>, name: &SecretName, store: &Arc<str>) -> Result<Claim> {
         let question = Question { name: name.clone(), version: None };

@@ -4,6 +4,7 @@ use std::{
     fmt,
     sync::{Arc, OnceLock},
     thread::{self, ThreadId},
+    time::Duration,
 };
 
 use event_listener::{Event, Listener};
@@ -96,6 +97,17 @@ impl Seat {
                 landed.wait();
             }
         }
+    }
+
+    /// As [`wait_blocking`](Seat::wait_blocking), for no longer than `patience`.
+    pub(super) fn wait_blocking_for(&self, patience: Duration) -> Option<Result<SecretValue>> {
+        if self.flight.answers.get().is_none() {
+            let landed = self.flight.landed.listen();
+            if self.flight.answers.get().is_none() {
+                let _ = landed.wait_timeout(patience);
+            }
+        }
+        self.answer()
     }
 
     /// The answer, if it is there.

@@ -57,6 +57,34 @@ fn what_one_caller_lands_all_get() {
 }
 
 #[test]
+fn a_wait_may_be_given_up_and_taken_up_again() {
+    let store = store();
+    let (landing, waiting) = (lead(&store, "key"), join(&store, "key"));
+    thread::scope(|scope| {
+        let waiter = scope.spawn(move || {
+            let early = waiting.wait_blocking_for(Duration::from_millis(1));
+            (early.is_none(), waiting)
+        });
+        let (is_none, waiting) = waiter.join().unwrap();
+        assert!(is_none, "nothing has landed");
+        landing.land(Ok("sk-1".into())).unwrap();
+        let answer = waiting.wait_blocking_for(Duration::ZERO).expect("it has landed");
+        assert_eq!(answer.unwrap().expose(), "sk-1");
+    });
+}
+
+#[test]
+fn a_place_in_a_fetch_of_the_engine_is_waited_for() {
+    let store = store();
+    let Ok(Claim::Wait(waiting)) = store.begin_get(&name("key")) else { panic!("nothing is cached") };
+    assert_eq!(waiting.wait_blocking().unwrap_err().kind(), ErrorKind::Unavailable);
+    lead(&store, "key").land(Ok("sk-1".into())).unwrap();
+    assert!(
+        matches!(store.begin_get(&name("key")), Ok(Claim::Answer(Ok(value))) if value.expose() == "sk-1")
+    );
+}
+
+#[test]
 fn a_landed_value_is_numbered() {
     let value = lead(&store(), "key").land(Ok("sk-1".into())).unwrap();
     assert_eq!(value.version().unwrap().as_str(), "1");
