@@ -5,9 +5,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
+use arc_swap::ArcSwap;
 use modelmesh_secrets::{
     Capabilities, Change, Error, ErrorKind, Result, SecretManagement, SecretName, SecretResolution,
     SecretStoreConnector, SecretValue, async_trait,
@@ -17,8 +18,10 @@ use modelmesh_secrets::{
 const TRIES: usize = 5;
 
 /// What was changed and not saved. Clones share it, so that it can outlive the store.
+///
+/// Behind no lock: one that another thread holds while the process forks stays held in the child.
 #[derive(Clone, Default)]
-pub struct UnsavedChanges(Arc<Mutex<BTreeMap<SecretName, Unsaved>>>);
+pub struct UnsavedChanges(Arc<ArcSwap<BTreeMap<SecretName, Unsaved>>>);
 
 /// What is to become of a secret.
 #[derive(Clone)]
@@ -47,18 +50,21 @@ impl Unsaved {
 /// Shows the names alone.
 impl fmt::Debug for UnsavedChanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.lock().keys()).finish()
+        f.debug_set().entries(self.0.load().keys()).finish()
     }
 }
 
 impl UnsavedChanges {
-    // Every change under the lock is one insertion or one removal, so a panic leaves nothing half done.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<SecretName, Unsaved>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn change(&self, change: impl Fn(&mut BTreeMap<SecretName, Unsaved>)) {
+        self.0.rcu(|changes| {
+            let mut changes = BTreeMap::clone(changes);
+            change(&mut changes);
+            changes
+        });
     }
 
     fn of(&self, name: &SecretName) -> Option<Unsaved> {
-        self.lock().get(name).cloned()
+        self.0.load().get(name).cloned()
     }
 }
 
@@ -83,7 +89,7 @@ impl UnsavedStore {
     /// even if nothing was changed. Fails as a write of the store does; then nothing is forgotten, and it can be tried
     /// again.
     pub async fn save(&self) -> Result<()> {
-        let wanted = self.changes.lock().clone();
+        let wanted = self.changes.0.load_full();
         let mut names: Vec<SecretName> = wanted.keys().cloned().collect();
         if names.is_empty() {
             // Some secret, which becomes what it is.
@@ -99,7 +105,9 @@ impl UnsavedStore {
         }
         outcome?;
         // What was changed once more meanwhile is to be saved next time.
-        self.changes.lock().retain(|name, now| !wanted.get(name).is_some_and(|saved| saved.is_same(now)));
+        self.changes.change(|changes| {
+            changes.retain(|name, now| !wanted.get(name).is_some_and(|saved| saved.is_same(now)));
+        });
         Ok(())
     }
 
@@ -137,14 +145,16 @@ impl SecretResolution for UnsavedStore {
 impl SecretManagement for UnsavedStore {
     async fn set(&self, name: &SecretName, value: &SecretValue) -> Result<()> {
         self.kept.capabilities().check_value(value).map_err(|error| error.with_name(name))?;
-        self.changes.lock().insert(name.clone(), Unsaved::Set(value.clone()));
+        self.changes.change(|changes| {
+            changes.insert(name.clone(), Unsaved::Set(value.clone()));
+        });
         Ok(())
     }
 
     async fn list(&self) -> Result<Vec<SecretName>> {
         let management = self.kept.management().ok_or_else(|| Error::unsupported("list its secrets"))?;
         let mut names: BTreeSet<SecretName> = management.list().await?.into_iter().collect();
-        for (name, changed) in &*self.changes.lock() {
+        for (name, changed) in &**self.changes.0.load() {
             if changed.value().is_some() {
                 names.insert(name.clone());
             } else {
@@ -156,7 +166,9 @@ impl SecretManagement for UnsavedStore {
 
     async fn delete(&self, name: &SecretName) -> Result<()> {
         self.get(name).await?;
-        self.changes.lock().insert(name.clone(), Unsaved::Deleted);
+        self.changes.change(|changes| {
+            changes.insert(name.clone(), Unsaved::Deleted);
+        });
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -80,6 +81,36 @@ def test_what_was_not_saved_is_in_the_child_too(tmp_path: Path) -> None:
     assert store.get("b") == "2", "the parent reads the file that the child wrote"
     store.save()
     assert store.list() == ["a", "b"]
+
+
+def test_a_fork_in_the_middle_of_a_change_leaves_the_child_free(tmp_path: Path) -> None:
+    path = str(tmp_path / "secrets.enc")
+    store = EncryptedFileSecretStore(EncryptedFileSecretStoreConfig(file_path=path, encryption_key="0f" * 32))
+    for number in range(1000):
+        store.set(f"n{number}", "1")
+    is_over = threading.Event()
+
+    def change() -> None:
+        while not is_over.is_set():
+            store.set("a", "1")
+            store.list()
+
+    def child() -> int:
+        # Ends a child that waits for a thread that it does not have.
+        signal.alarm(int(LONG))
+        store.set("b", "2")
+        return len(store.list())
+
+    threads = [threading.Thread(target=change) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        until(lambda: "a" in store.list())
+        assert [in_child(child) for _ in range(20)] == [1002] * 20
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join(LONG)
 
 
 def test_a_resolver_starts_anew_in_the_child(vault: VaultServer, tmp_path: Path) -> None:
