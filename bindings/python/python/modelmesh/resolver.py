@@ -260,8 +260,8 @@ def _rebuilt(config: Mapping[str, Any], resolved: Mapping[str, str]) -> dict[str
             return [rebuild(inner) for inner in value]
         if isinstance(value, tuple):
             rebuilt = tuple(rebuild(inner) for inner in value)
-            # A named tuple is made by its fields.
-            return rebuilt if type(value) is tuple else type(value)(*rebuilt)
+            # A named tuple stays one. What another kind of tuple takes is its own business.
+            return value._make(rebuilt) if hasattr(value, "_make") else rebuilt
         return value
 
     return {key: value if key == _SECRETS else rebuild(value) for key, value in config.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,12 @@ def test_texts_are_resolved(load: Load) -> None:
 class Pair(NamedTuple):
     left: str
     right: int
+
+
+def test_a_tuple_of_any_class_is_resolved(load: Load) -> None:
+    started = time.gmtime(0)
+    resolved = load(STORE).resolve_all({"started": started, "key": "${secrets:a}"})
+    assert resolved == {"started": tuple(started), "key": "1"}
 
 
 def test_a_mapping_is_resolved_into_a_new_one(load: Load) -> None:
