@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import NoReturn, SupportsIndex
 
@@ -67,7 +66,9 @@ class BaseSecretStore(Store, SecretStoreConnector):
         own.
         """
         if type(self).get is not Store.get:
-            # What a subclass does around the cache is done here, too.
+            # What a subclass does around the cache is done here, too. A program without loops does not load asyncio.
+            import asyncio
+
             return await asyncio.to_thread(self.get, name)
         answer = self._begin_get(name)
         if isinstance(answer, str):
