@@ -39,6 +39,11 @@ impl Setting {
         self.default = Some(default);
         self
     }
+
+    /// The key, and after it its other spellings.
+    pub(crate) fn spellings(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.key).chain(self.aliases.iter().copied())
+    }
 }
 
 /// What a setting holds.

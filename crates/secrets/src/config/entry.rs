@@ -270,7 +270,7 @@ fn nested_settings<'d>(reader: &mut Reader<'d>, node: NodeId) -> Vec<Entry<'d>> 
 
 fn unknown_setting(reader: &mut Reader<'_>, item: &Entry<'_>, spec: &ConnectorSpec, is_top: bool) {
     let settings = spec.all_settings().chain(RESOLUTION_SETTINGS);
-    let known = settings.map(|setting| setting.key).chain(STRUCTURE);
+    let known = settings.flat_map(Setting::spellings).chain(STRUCTURE);
     let section = SECTION_SETTINGS.iter().map(|setting| setting.key).chain(["stores"]);
     reader.unknown_key(item, known.chain(section.filter(|_| is_top)));
 }

@@ -101,7 +101,11 @@ impl StoreEntry {
 
 fn unknown(key: &str, spec: &ConnectorSpec) -> Error {
     let error = Error::new(ErrorKind::InvalidConfig, format!("unknown setting '{}'", printable(key)));
-    match nearest(key, spec.all_settings().chain(RESOLUTION_SETTINGS).map(|setting| setting.key)) {
+    with_nearest(error, key, spec.all_settings().chain(RESOLUTION_SETTINGS))
+}
+
+fn with_nearest(error: Error, key: &str, known: impl Iterator<Item = &'static Setting>) -> Error {
+    match nearest(key, known.flat_map(Setting::spellings)) {
         Some(near) => error.with_help(format!("did you mean '{near}'?")),
         None => error,
     }
@@ -119,7 +123,7 @@ fn read(setting: &Setting, given: Given) -> Result<SettingValue> {
             for (key, value) in entries.into_iter().filter(|(_, value)| !matches!(value, Given::Nothing)) {
                 let inner = find(table, &key).ok_or_else(|| {
                     let unknown = format!("has no '{}'", printable(&key));
-                    wrong_kind(setting.key, &unknown)
+                    with_nearest(wrong_kind(setting.key, &unknown), &key, table.iter())
                 })?;
                 group.insert(inner.key, read(inner, value)?);
             }
@@ -206,6 +210,18 @@ mod tests {
         assert_eq!(entry.policy.retry.tries, 1);
         assert!((entry.policy.ttl_jitter - 0.25).abs() < 1e-9);
         assert!(!entry.policy.fail_on_missing);
+    }
+
+    #[test]
+    fn the_nearest_known_key_is_offered() {
+        let retry = Given::Map(vec![("tris".into(), Given::Integer(1))]);
+        for (key, given, expected) in [
+            ("tokn", text("x"), "did you mean 'token'?"),
+            ("kye", text("x"), "did you mean 'key'?"),
+            ("retry", retry, "did you mean 'tries'?"),
+        ] {
+            assert_eq!(entry(&[(key, given)]).unwrap_err().help(), Some(expected));
+        }
     }
 
     #[test]

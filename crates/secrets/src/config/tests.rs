@@ -228,6 +228,8 @@ secrets:
 fn the_nearest_known_word_is_offered() {
     let configuration = parse("secrets: {store: test.file.v1, pasphrase: x}");
     assert_eq!(configuration.problems()[0].error.help(), Some("did you mean 'passphrase'?"));
+    let configuration = parse("secrets: {store: test.file.v1, file_pth: x}");
+    assert_eq!(configuration.problems()[0].error.help(), Some("did you mean 'file_path'?"));
     let configuration = parse("secrets: {stores: {prod: {store: test.file.v1}}}\na: '${secrets.prd:x}'");
     assert_eq!(configuration.problems()[0].error.help(), Some("did you mean 'prod'?"));
 }
