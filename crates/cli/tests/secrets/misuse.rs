@@ -39,6 +39,17 @@ fn a_store_that_can_only_be_read_names_those_that_can_be_written() {
 }
 
 #[test]
+fn a_store_that_is_gone_with_the_command_is_not_among_those_to_write_to() {
+    let project = Project::new();
+    project.write("modelmesh.yaml", "secrets: {store: modelmesh.memory-secrets.v1}\n");
+    project
+        .feed(&["set", "a"], "1")
+        .expect(1)
+        .says("is gone when this command ends")
+        .says("run 'modelmesh init'");
+}
+
+#[test]
 fn without_a_configuration_init_is_what_to_do() {
     let project = Project::new();
     fs::remove_file(project.path("modelmesh.yaml")).unwrap();

@@ -90,8 +90,11 @@ impl<'c> Chosen<'c> {
     }
 
     fn writable_stores(&self) -> String {
-        let has_management = |entry: &&StoreEntry| entry.connector().is_some_and(|spec| spec.management);
-        let stores = self.context.configuration().stores().filter(has_management);
+        // What this store itself refused, another store of its connector refuses too.
+        let is_writable = |entry: &&StoreEntry| {
+            entry.connector().is_some_and(|spec| spec.management && spec.id != self.connector_id())
+        };
+        let stores = self.context.configuration().stores().filter(is_writable);
         let names: Vec<String> = stores.map(|entry| format!("--store {}", printable(&entry.name))).collect();
         if names.is_empty() {
             "run 'modelmesh init' to make a store that can be written, or name one with --store".to_owned()
