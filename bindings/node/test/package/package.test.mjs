@@ -80,16 +80,18 @@ test('the entry for browsers loads nothing native', () => {
   assert.equal(run(process.execPath, ['--input-type=module', '--eval', code], folder), 'modelmesh.browser-secrets.v1 modelmesh.browser-secrets.v1\n');
 });
 
-test('the snippets of the README compile and run as written', () => {
-  const folder = installed('readme', 'module');
-  const snippets = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```(js|ts)\n([^]*?)```/g)];
-  assert.ok(snippets.length >= 4);
-  for (const [at, [, language, code]] of snippets.entries()) {
-    writeFileSync(join(folder, `snippet-${at}.${language}`), code);
-    if (language === 'ts') compile(folder, `snippet-${at}.ts`);
-    run(process.execPath, [`snippet-${at}.js`], folder);
-  }
-});
+for (const [whose, path, fewest] of [['package', root, 4], ['repository', join(root, '..', '..'), 1]]) {
+  test(`the snippets of the ${whose}'s README compile and run as written`, () => {
+    const folder = installed(`readme-${whose}`, 'module');
+    const snippets = [...readFileSync(join(path, 'README.md'), 'utf8').matchAll(/```(js|ts)\n([^]*?)```/g)];
+    assert.ok(snippets.length >= fewest);
+    for (const [at, [, language, code]] of snippets.entries()) {
+      writeFileSync(join(folder, `snippet-${at}.${language}`), code);
+      if (language === 'ts') compile(folder, `snippet-${at}.ts`);
+      run(process.execPath, [`snippet-${at}.js`], folder);
+    }
+  });
+}
 
 const EXAMPLES = {
   quickstart: /^api_key ends in -1\n/,

@@ -1,19 +1,21 @@
-"""The README's snippets run as they are written."""
+"""The snippets of the package's README, and of the repository's, run as they are written."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from modelmesh.connectors import CONNECTOR_REGISTRY, secret_stores
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+OF_THE_REPOSITORY = (Path(__file__).parents[4] / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -36,6 +38,13 @@ def test_the_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, regis
     assert names["key"] == "sk-file"
     exec(own, {"__name__": "readme"})
     exec(resolve, {})
+
+
+def test_the_snippet_of_the_repository_runs() -> None:
+    [own] = blocks("python", OF_THE_REPOSITORY)
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(own, names)
+    assert names["store"].get("openai-key") == "sk-123"
 
 
 def test_every_connector_is_in_the_table() -> None:
