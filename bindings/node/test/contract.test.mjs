@@ -112,6 +112,8 @@ test('options that do not fit are told when the store is made', () => {
   assert.throws(() => new modelmesh.EncryptedFileSecretStore({}), { kind: 'invalid_config' });
   assert.throws(() => new modelmesh.VaultSecretStore({ address: 'https://v', kvVersion: 3 }), { kind: 'invalid_config' });
   assert.throws(() => new modelmesh.AzureKeyVaultStore({ vaultUrl: 'https://v', auth: () => {} }), TypeError);
+  const noOptions = { name: 'TypeError', message: 'the options of a store must be an object' };
+  for (const options of [undefined, 'secrets.json']) assert.throws(() => new modelmesh.JsonSecretStore(options), noOptions);
 });
 
 test('a value or name that is no Unicode is refused, not changed', () => {
@@ -133,6 +135,7 @@ test('save of an encrypted file changes nothing', (t) => {
 
 test('many secrets are fetched in one go', async () => {
   const store = new modelmesh.MemorySecretStore({ secrets: { a: '1', b: '2' } });
+  await assert.rejects(store.preload('ab'), TypeError);
   await store.preload(new Set(['a', 'b']));
   assert.deepEqual(['a', 'b'].map((name) => store.get(name)), ['1', '2']);
   await assert.rejects(store.preload(['a', 'x', 'y']), (error) => {

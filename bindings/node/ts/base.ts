@@ -108,6 +108,8 @@ export class BaseSecretStore implements SecretStoreConnector {
    * has all as `errors`.
    */
   async preload(names: Iterable<string>): Promise<void> {
+    // A string would be asked for letter by letter.
+    if (typeof names === 'string') throw new TypeError('names must be a list of strings');
     const asked = [...names].map((name) => requireText(name, 'a name'));
     const failure = await this.#opened().preload(asked);
     if (failure !== undefined) throw toErrorOf(failure.secret, failure);

@@ -3,6 +3,7 @@ import type { ResolutionOptions } from './config.js';
 
 /** @internal Options as the engine's settings: keys in snake_case, what is undefined left out. */
 export function given(options: object): GivenMap {
+  if (typeof options !== 'object' || options === null) throw new TypeError('the options of a store must be an object');
   return mapping(Object.entries(options), snakeCase);
 }
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from awaiting import LONG
@@ -161,6 +161,16 @@ def test_a_class_without_a_configuration_is_made_by_keywords(load: Load) -> None
     resolver = load("secrets: { store: test.plain.v1, table: t, depth: 2, cache_ttl_ms: 1000 }")
     assert resolver.resolve("${secrets:x}") == "t/2/x"
     assert resolver.resolve("${secrets:none:-else}") == "else"
+
+
+def test_what_cannot_be_registered_is_refused() -> None:
+    no_id: Any = TableStore
+    with pytest.raises(TypeError, match="under an ID"):
+        register_connector(no_id)
+    no_class: Any = "test.table.v1"
+    with pytest.raises(TypeError, match="must be a class"):
+        register_connector("test.none.v1", no_class)
+    assert "test.none.v1" not in CONNECTOR_REGISTRY
 
 
 def test_a_class_in_the_place_of_one_of_ours_is_used(load: Load) -> None:

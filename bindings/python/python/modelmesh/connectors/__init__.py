@@ -68,8 +68,15 @@ def register_connector(connector_id: str, connector: Any = None) -> Any:
 
     From then on, ``store: <connector_id>`` in a configuration file is a store of that class. It is made with what
     stands under ``config:``: as the dataclass that its ``__init__`` takes, or as keyword arguments.
+
+    Raises:
+        TypeError: The ID is not a ``str``, as where a decorator is written without one; or the connector is no class.
     """
+    if not isinstance(connector_id, str):
+        raise TypeError("a connector is registered under an ID: @register_connector('company.vault.v1')")
     if connector is None:
         return lambda decorated: register_connector(connector_id, decorated)
+    if not isinstance(connector, type):
+        raise TypeError(f"what is registered as {connector_id!r} must be a class")
     CONNECTOR_REGISTRY[connector_id] = connector
     return connector
