@@ -32,7 +32,7 @@ Of several, the first of 1, 4, 5, 6, 3. 'run' passes on the code of its program.
 /// The first thing somebody new reads.
 const FIRST_STEPS: &str = "\
 First steps, in an empty folder:
-  modelmesh init                      make an identity, a store and modelmesh.yaml
+  modelmesh init                      make an identity and modelmesh.yaml
   modelmesh secrets set openai-key    asks for the value, without echo
   modelmesh check                     does every reference resolve?
   modelmesh run -- ./app              runs ./app with the variables of the 'env:' section
@@ -101,7 +101,7 @@ pub struct Global {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make an identity, a store and a configuration to start from
+    /// Make an identity and a configuration to start from
     ///
     /// Nothing that is there already is overwritten: an identity is made once for each user, and kept readable by
     /// that user alone; it opens every store that is made with it.
