@@ -260,6 +260,58 @@ test('an asynchronous refresh that meets a blocked thread costs no value', async
   assert.equal(store.get('key'), 'v');
 });
 
+/** A store over an asynchronous hook, whose value is cached and just being refreshed by the engine. */
+async function refreshing() {
+  const { promise: refreshed, open } = gate();
+  const store = new Hooked(async (_, { calls }) => (calls.length === 2 ? await refreshed : `v${calls.length}`), {
+    cacheTtlMs: 60_000,
+    refreshAhead: 0.0001,
+  });
+  await store.getAsync('key');
+  await until(() => {
+    store.get('key');
+    return store.calls.length === 2;
+  });
+  return { store, open };
+}
+
+test('a value that is cached is read with its version while it is refreshed', async () => {
+  const { store, open } = await refreshing();
+  assert.equal(store.getValue('key').value, 'v1');
+  assert.equal((await store.getValueAsync('key')).value, 'v1');
+  open('v2');
+});
+
+test('after the cache was cleared during a refresh, the next reader calls the hook', async () => {
+  const { store, open } = await refreshing();
+  store.clearCache();
+  assert.equal(await store.getAsync('key'), 'v3');
+  open('late');
+});
+
+for (const forget of ['clearCache', 'invalidate']) {
+  test(`who reads after '${forget}' does not get what was asked for before`, async () => {
+    const gates = [gate(), gate()];
+    const store = new Hooked((_, { calls }) => gates[calls.length - 1].promise);
+    const before = store.getAsync('key');
+    await until(() => store.calls.length === 1);
+    store[forget]('key');
+    const after = store.getAsync('key');
+    gates[0].open('old');
+    gates[1].open('new');
+    assert.deepEqual(await Promise.all([before, after]), ['old', 'new']);
+    assert.equal(store.get('key'), 'new');
+  });
+}
+
+test('a time for fetches that no timer can take is a long one', async () => {
+  const { promise, open } = gate();
+  const store = new Hooked(() => promise, { fetchTimeout: '30d' });
+  const waiting = store.getAsync('key');
+  setTimeout(open, 20, 'v');
+  assert.equal(await waiting, 'v');
+});
+
 test('a subclass of a connector may put its own rule before it', () => {
   class Prefixed extends MemorySecretStore {
     _resolve(name) {

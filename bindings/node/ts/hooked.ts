@@ -16,6 +16,9 @@ const MISTAKES = new Set<ErrorKind>(['conflict', 'invalid_name', 'invalid_refere
 /** As a store that has no engine would do it: the hook is called when its caller needs it, and always then. */
 const DEFAULTS = { ttlJitter: 0, refreshAhead: 1, negativeTtl: 0 } satisfies ResolutionOptions;
 
+/** The longest time that a timer takes, in milliseconds; one that is set for longer fires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /**
  * @internal A store whose hook is JavaScript.
  *
@@ -33,7 +36,7 @@ export class HookReads implements Reads, Hook {
     this.#resolve = resolve;
     this.store = orThrow(native.openHook(host, addHook(this), id, givenResolution({ ...DEFAULTS, ...defined(options) })));
     const { fetchTimeout = '5s' } = options;
-    this.#timeout = native.grammarDuration(String(fetchTimeout)) ?? 5000;
+    this.#timeout = Math.min(native.grammarDuration(String(fetchTimeout)) ?? 5000, LONGEST_TIMER);
   }
 
   text(name: string): string | Failure {
@@ -42,30 +45,29 @@ export class HookReads implements Reads, Hook {
   }
 
   secret(name: string): Secret | Failure {
-    // This thread is calling the hook for this very name, and cannot wait for itself.
-    if (this.#flights.has(name)) throw asksItself(name);
     const claim = this.store.claim(name);
-    if (claim instanceof native.Landing) return this.#lead(name, claim);
-    if (claim instanceof native.Waiting) return wait(claim.work());
-    return claim;
+    // Where this thread is calling the hook for this very name, it cannot wait for itself.
+    const isOwn = this.#flights.has(name);
+    if (claim instanceof native.Landing) {
+      return isOwn ? this.#land(name, claim, failed(asksItself(name))) : this.#lead(name, claim);
+    }
+    if (!(claim instanceof native.Waiting)) return claim;
+    if (isOwn) throw asksItself(name);
+    return wait(claim.work());
   }
 
   async secretLater(name: string): Promise<Secret | Failure> {
-    const flight = this.#flights.get(name);
-    if (flight !== undefined) {
-      const leave = flight.board(name);
-      try {
-        if (flight.answer !== undefined) return await flight.answer;
-        const claim = this.store.claim(name);
-        if (claim instanceof native.Waiting) return await claim.work().promise();
-      } finally {
-        leave();
-      }
-    }
+    // The engine is asked first: a flight that began before the cache was cleared is not to be joined.
     const claim = this.store.claim(name);
     if (claim instanceof native.Landing) return await this.#leadLater(name, claim, () => this.#resolve(name));
-    if (claim instanceof native.Waiting) return await claim.work().promise();
-    return claim;
+    if (!(claim instanceof native.Waiting)) return claim;
+    const flight = this.#flights.get(name);
+    const leave = flight?.board(name);
+    try {
+      return await (flight?.answer ?? claim.work().promise());
+    } finally {
+      leave?.();
+    }
   }
 
   async preload(names: readonly string[]): Promise<undefined> {
