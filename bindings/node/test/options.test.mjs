@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { EnvSecretStore, MemorySecretStore } from 'modelmesh';
+
 const folder = new URL('../dist/', import.meta.url);
 const schema = JSON.parse(readFileSync(new URL('../../../docs/modelmesh.schema.json', import.meta.url), 'utf8'));
 
@@ -54,4 +56,38 @@ test('the resolution options are the parameters of resolution, but for those of 
   const parameters = Object.keys(schema.$defs.resolution.properties);
   const ofConfigurations = ['cache_ttl', 'reload_on_rotation', 'init_timeout', 'on_init_outage'];
   assert.deepEqual([...options, ...ofConfigurations].sort(), parameters.sort());
+});
+
+for (const [what, secrets] of Object.entries({ 'a Map': new Map([['a', '1']]), 'a Set': new Set(['a']), 'a Date': new Date() })) {
+  test(`${what} is no mapping of settings`, () => {
+    assert.throws(() => new MemorySecretStore({ secrets }), { name: 'TypeError', message: /'secrets'/ });
+  });
+}
+
+test('an object of another kind may be a mapping of settings', () => {
+  class Secrets {
+    a = '1';
+  }
+  for (const secrets of [new Secrets(), Object.assign(Object.create(null), { a: '1' }), Object.freeze({ a: '1' })]) {
+    assert.equal(new MemorySecretStore({ secrets }).get('a'), '1');
+  }
+});
+
+test('a text that is not Unicode is refused as an option, not changed', () => {
+  for (const options of [{ secrets: { a: '\ud800' } }, { secrets: { '\ud800': 'a' } }, { prefix: '\udfff' }]) {
+    assert.throws(() => new MemorySecretStore(options), { kind: 'unsupported' });
+  }
+});
+
+test('an empty place in a list of settings is told by its name', () => {
+  assert.throws(() => new MemorySecretStore({ secrets: [, 'a'] }), { name: 'TypeError', message: /'secrets'/ });
+});
+
+test('an option that is undefined is its default', (t) => {
+  t.after(() => delete process.env.MMTEST_CHANGED);
+  const store = new EnvSecretStore({ cacheEnabled: undefined });
+  for (const value of ['1', '2']) {
+    process.env.MMTEST_CHANGED = value;
+    assert.equal(store.get('MMTEST_CHANGED'), value);
+  }
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 
 import { BaseSecretStore, CONNECTOR_REGISTRY, Generation, registerConnector, SecretResolver, SecretStoreError, SecretValue } from 'modelmesh';
 
@@ -45,6 +46,13 @@ test('texts are resolved, and a configuration is copied, not changed', async (t)
   const self = [];
   self.push(self);
   assert.throws(() => resolver.resolveAll(self), TypeError);
+});
+
+test('items of a list with empty places keep their own, and objects of another realm are as plain as ours', (t) => {
+  const resolver = SecretResolver.fromConfig(file(t, 'm.yaml', MEMORY));
+  assert.deepEqual(resolver.resolveAll([, '${secrets:a}', , 'b']), [undefined, 'one', undefined, 'b']);
+  const foreign = runInNewContext("({ key: '${secrets:a}', list: [{ key: '${secrets:b}' }] })");
+  assert.deepEqual(resolver.resolveAll(foreign), { key: 'one', list: [{ key: 'two' }] });
 });
 
 test('everything that cannot be resolved is told at once', (t) => {

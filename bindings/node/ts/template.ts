@@ -25,9 +25,19 @@ export class Template {
     if (!isContainer(node)) return () => node;
     if (above.has(node)) throw new TypeError('the configuration holds itself');
     above.add(node);
-    const entries = Object.entries(node).map(([key, value]) => [key, this.#read(value, above)] as const);
+    const build = Array.isArray(node) ? this.#list(node, above) : this.#mapping(node, above);
     above.delete(node);
-    if (Array.isArray(node)) return (texts) => entries.map(([, build]) => build(texts));
+    return build;
+  }
+
+  #list(list: unknown[], above: Set<object>): (texts: readonly string[]) => unknown {
+    // With empty places, so that each item keeps its own.
+    const items = Array.from(list, (item) => this.#read(item, above));
+    return (texts) => items.map((build) => build(texts));
+  }
+
+  #mapping(mapping: object, above: Set<object>): (texts: readonly string[]) => unknown {
+    const entries = Object.entries(mapping).map(([key, value]) => [key, this.#read(value, above)] as const);
     // Entries are defined, not assigned: '__proto__' is a key like any other.
     return (texts) => Object.fromEntries(entries.map(([key, build]) => [key, build(texts)]));
   }
@@ -37,5 +47,6 @@ function isContainer(node: unknown): node is object {
   if (typeof node !== 'object' || node === null) return false;
   if (Array.isArray(node)) return true;
   const prototype: unknown = Object.getPrototypeOf(node);
-  return prototype === Object.prototype || prototype === null;
+  // One of another realm, such as a test runner's sandbox, has that realm's 'Object.prototype'.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

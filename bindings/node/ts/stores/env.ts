@@ -16,6 +16,6 @@ export class EnvSecretStore extends ConnectorSecretStore {
   static readonly CONNECTOR_ID: string = 'modelmesh.env.v1';
 
   constructor(options: EnvSecretStoreConfig = {}) {
-    super('modelmesh.env.v1', { cacheEnabled: false, ...options });
+    super('modelmesh.env.v1', { ...options, cacheEnabled: options.cacheEnabled ?? false });
   }
 }
