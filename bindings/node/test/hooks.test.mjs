@@ -76,6 +76,21 @@ test('what a hook gives that is no text is an error that does not show it', () =
   assert.ok(!`${error.stack}`.includes('424242'));
 });
 
+test('an answer that throws when it is looked at, or is dated by what is no date, is an error to everyone', async () => {
+  const answers = [
+    { get then() { throw new Error('looked at'); } },
+    { then() { throw new Error('called'); } },
+    new SecretValue('v', { expiresAt: { getTime: () => 'never' } }),
+  ];
+  for (const answer of answers) {
+    const store = new Hooked(() => answer);
+    await assert.rejects(store.getAsync('key'));
+    assert.throws(() => store.get('key'));
+    await assert.rejects(store.getAsync('key'));
+    assert.ok(store.calls.length >= 2, 'it is asked again');
+  }
+});
+
 test('callers who wait at the same time share one call of an asynchronous hook', async () => {
   const { promise, open } = gate();
   const store = new Hooked(() => promise);

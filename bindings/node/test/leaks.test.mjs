@@ -7,7 +7,7 @@ import { serialize } from 'node:v8';
 
 import * as modelmesh from 'modelmesh';
 
-import { file, folder } from './fixture.mjs';
+import { file, folder, thrownBy } from './fixture.mjs';
 
 const CANARY = 'canary-7f3a9c';
 const ENCODED = [CANARY, Buffer.from(CANARY).toString('base64').slice(0, 16), Buffer.from(CANARY).toString('hex'), encodeURIComponent(CANARY)];
@@ -117,6 +117,14 @@ test('errors show no value, whatever was wrong with it', async (t) => {
       modelmesh.SecretResolver.fromConfig(file(t, 'm.yaml', `secrets: {store: modelmesh.memory-secrets.v1, secrets: {key: ${CANARY}}}`)).resolve('${secrets:key#f}'),
   };
   for (const [what, call] of Object.entries(failures)) assertNothingShown(await failure(call), what);
+});
+
+test('what is no text is refused as a path of a setting, and not shown', (t) => {
+  const path = file(t, 'm.yaml', "secrets: {store: modelmesh.memory-secrets.v1, secrets: {a: x}}\nproviders: {p: {key: '${secrets:a}'}}");
+  const error = thrownBy(() => modelmesh.SecretResolver.fromConfig(path).current('p').setting(424242));
+  assert.equal(error.name, 'TypeError');
+  assertNothingShown(error, 'the error');
+  assert.ok(!error.message.includes('424242'));
 });
 
 test('a resolver, its generations, watches and outcomes show no value', async (t) => {

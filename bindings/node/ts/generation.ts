@@ -1,4 +1,5 @@
 import type { Generation as NativeGeneration } from './binding.js';
+import { requireText } from './text.js';
 
 /** Why a provider is activated. */
 export type ActivationReason = 'init' | 'rotation' | 'recovery' | 'manual';
@@ -46,7 +47,7 @@ export class Generation {
    * `undefined` if there is no such text, or a reference in it is missing and may be.
    */
   setting(path: string): string | undefined {
-    return this.#native.setting(path) ?? undefined;
+    return this.#native.setting(requireText(path, 'a path')) ?? undefined;
   }
 
   toJSON(): object {

@@ -49,12 +49,16 @@ export async function settle(found: PromiseLike<Resolved>): Promise<HookAnswer> 
 
 /** @internal Lets a promise fail without anyone who looks. */
 export function ignore(promise: PromiseLike<unknown>): void {
-  promise.then(undefined, () => {});
+  // Adopted, for what only looks like a promise may throw here.
+  Promise.resolve(promise).catch(() => {});
 }
 
 /** @internal Whether a hook gave a promise. */
 export function isPromise(found: Resolved | PromiseLike<Resolved>): found is PromiseLike<Resolved> {
-  return typeof found === 'object' && found !== null && 'then' in found && typeof found.then === 'function';
+  if (typeof found !== 'object' || found === null) return false;
+  const then = attempt(() => 'then' in found && found.then);
+  // What throws when it is looked at is nothing that a hook may give.
+  return 'value' in then && typeof then.value === 'function';
 }
 
 /** @internal The error of a synchronous call of a hook that gave a promise. */

@@ -79,7 +79,7 @@ export function secretOf(value: SecretValue): NonNullable<HookAnswer['secret']> 
   return {
     value: requireText(value.value, 'a value'),
     ...(version !== undefined && { version: requireText(version, 'a version') }),
-    ...(expiresAt !== undefined && { expiresAt: expiresAt.getTime() }),
+    ...(expiresAt !== undefined && { expiresAt: Number(expiresAt.getTime()) }),
   };
 }
 

@@ -148,6 +148,38 @@ test('where the browser keeps storage from a page, that is an outage, not a miss
   assert.equal(result, 'unavailable');
 });
 
+for (const [what, storage] of Object.entries({ null: 'null', undefined: 'undefined', 'an object without its methods': '{}' })) {
+  test(`where the browser has ${what} for a storage, that is an outage`, async (t) => {
+    const { page } = await inPage(t, () => {});
+    const kinds = await page.evaluate(`(async () => {
+      Object.defineProperty(window, 'localStorage', { get: () => (${storage}) });
+      const { BrowserSecretStore } = await import('/browser.js');
+      const store = new BrowserSecretStore({ failOnMissing: false });
+      return [() => store.get('a'), () => store.set('a', 'b'), () => store.list(), () => store.delete('a')].map((call) => {
+        try {
+          return call();
+        } catch (error) {
+          return error.kind ?? error.name;
+        }
+      });
+    })()`);
+    assert.deepEqual(kinds, Array(4).fill('unavailable'));
+  });
+}
+
+test('a write of another tab is read, and so is that it cleared everything', async (t) => {
+  const { page } = await inPage(t, ({ BrowserSecretStore }) => {
+    globalThis.store = new BrowserSecretStore();
+    globalThis.store.set('a', '1');
+  });
+  const other = await page.context().newPage();
+  await other.goto(origin);
+  await other.evaluate("localStorage.setItem('modelmesh-secret:a', '2')");
+  await page.waitForFunction("globalThis.store.get('a') === '2'");
+  await other.evaluate('localStorage.clear()');
+  await page.waitForFunction("globalThis.store.find('a') === undefined && globalThis.store.list().length === 0");
+});
+
 test('a store shows no value, and says what it is', async (t) => {
   const { result } = await inPage(t, ({ BrowserSecretStore }) => {
     const store = new BrowserSecretStore();

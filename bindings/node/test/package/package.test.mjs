@@ -1,10 +1,14 @@
 // The package as it is published: packed, and installed into an empty folder.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+
+import { keybox } from './keybox.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -106,3 +110,45 @@ for (const [name, expected] of Object.entries(EXAMPLES)) {
     assert.match(run(process.execPath, [`${name}.mjs`], folder), expected);
   });
 }
+
+test("the example 'company' compiles strictly, and its stores are found, read and written", async (t) => {
+  const folder = installed('example-company', 'module');
+  cpSync(join(root, '..', '..', 'examples', 'node', 'company'), folder, { recursive: true });
+  try {
+    run(process.execPath, [tsc, '--project', folder, '--typeRoots', join(root, 'node_modules', '@types')], folder);
+  } catch (error) {
+    throw new Error(error.stdout);
+  }
+  const server = await keybox(t, { 'openai-key': 'sk-keybox' });
+  const ledger = join(folder, 'ledger.jsonl');
+  const rows = [['B', 'old', 1], ['B', 'new', 2], ['A', 'of another line', 3]];
+  writeFileSync(ledger, rows.map(([line, value, revision]) => `${JSON.stringify({ line, name: 'camera-key', value, revision })}\n`).join(''));
+
+  const env = { ...process.env, HALDEN_KEYBOX_URL: server.url, HALDEN_KEYBOX_TOKEN: server.token, HALDEN_LEDGER: ledger, HALDEN_ARMS_OPENAI_KEY: 'sk-bench-key' };
+  const { stdout } = await promisify(execFile)(process.execPath, ['build/main.js'], { cwd: folder, env });
+  assert.equal(stdout, 'openai: a key of 9 characters\nvision: a key of 3 characters\nexperiments: a key of 12 characters\n');
+
+  const { KeyboxSecretStore, LedgerSecretStore } = await import(pathToFileURL(join(folder, 'build', 'halden', 'index.js')));
+  const store = new KeyboxSecretStore(server);
+  assert.equal(await store.getAsync('openai-key'), 'sk-keybox');
+  await store.setAsync('openai-key', 'sk-newer');
+  await store.setAsync('a/b', 'slash');
+  assert.equal(await store.getAsync('openai-key'), 'sk-newer');
+  assert.equal(await store.getAsync('a/b'), 'slash');
+  assert.deepEqual(await store.listAsync(), ['a/b', 'openai-key']);
+  await store.deleteAsync('a/b');
+  await assert.rejects(store.getAsync('a/b'), { kind: 'not_found' });
+  await assert.rejects(store.deleteAsync('a/b'), { kind: 'not_found' });
+  const stranger = new KeyboxSecretStore({ url: server.url, token: 'canary' });
+  await assert.rejects(stranger.getAsync('openai-key'), (error) => error.kind === 'unavailable' && !error.stack.includes('canary'));
+  for (const status of [403, 404, 500, 503]) {
+    server.fail(status);
+    await assert.rejects(new KeyboxSecretStore(server).getAsync('none'), { kind: 'unavailable', message: `the keybox answered ${status}` });
+  }
+
+  assert.equal(new LedgerSecretStore({ file_path: ledger, line: 'B' }).getValue('camera-key').version, '2');
+  assert.equal(new LedgerSecretStore({ file_path: ledger }).find('lamp-key'), undefined);
+  assert.throws(() => new LedgerSecretStore({ file_path: join(folder, 'none') }).get('camera-key'), { code: 'ENOENT' });
+  writeFileSync(ledger, '{"value": "canary"');
+  assert.throws(() => new LedgerSecretStore({ file_path: ledger }).get('camera-key'), (error) => error.kind === 'malformed' && !error.stack.includes('canary'));
+});
