@@ -70,7 +70,7 @@ export class BrowserSecretStore implements SecretStoreConnector, SecretManagemen
     try {
       storage().setItem(this.#key(name), value);
     } catch (error) {
-      if (!(error instanceof Error) || error.name !== 'QuotaExceededError') throw error;
+      if (!isFull(error)) throw error;
       throw new SecretStoreError('unsupported', 'localStorage has no room for the secret', { secret: name });
     }
   }
@@ -111,11 +111,23 @@ export class BrowserSecretStore implements SecretStoreConnector, SecretManagemen
 }
 
 function storage(): WebStorage {
+  const storage = allowed();
+  if (storage) return storage;
+  throw new SecretStoreError('unavailable', 'this page has no localStorage', {
+    help: 'browsers keep it from sandboxed frames, pages without an origin, and where the user has switched it off',
+  });
+}
+
+/** Where it is kept from a page, some browsers throw, and others have nothing there. */
+function allowed(): WebStorage | null | undefined {
   try {
     return localStorage;
   } catch {
-    throw new SecretStoreError('unavailable', 'this page has no localStorage', {
-      help: 'browsers keep it from sandboxed frames, pages without an origin, and where the user has switched it off',
-    });
+    return undefined;
   }
+}
+
+/** Whether storage is full; Firefox had a name of its own for it. */
+function isFull(error: unknown): boolean {
+  return error instanceof Error && ['QuotaExceededError', 'NS_ERROR_DOM_QUOTA_REACHED'].includes(error.name);
 }
