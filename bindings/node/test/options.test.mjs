@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { EnvSecretStore, MemorySecretStore } from 'modelmesh';
+import { EncryptedFileSecretStore, EnvSecretStore, MemorySecretStore } from 'modelmesh';
 
 const folder = new URL('../dist/', import.meta.url);
 const schema = JSON.parse(readFileSync(new URL('../../../docs/modelmesh.schema.json', import.meta.url), 'utf8'));
@@ -63,6 +63,12 @@ for (const [what, secrets] of Object.entries({ 'a Map': new Map([['a', '1']]), '
     assert.throws(() => new MemorySecretStore({ secrets }), { name: 'TypeError', message: /'secrets'/ });
   });
 }
+
+test('what is no object is not taken for options', () => {
+  const error = { name: 'TypeError', message: 'the options of a store must be an object' };
+  for (const options of [null, 7, 'canary', [], new Map()]) assert.throws(() => new MemorySecretStore(options), error);
+  assert.throws(() => new EncryptedFileSecretStore(), error);
+});
 
 test('an object of another kind may be a mapping of settings', () => {
   class Secrets {

@@ -4,7 +4,9 @@ import { requireText } from './text.js';
 
 /** @internal Options as the engine's settings: keys in snake_case, what is undefined left out. */
 export function given(options: object): GivenMap {
-  if (typeof options !== 'object' || options === null) throw new TypeError('the options of a store must be an object');
+  if (typeof options !== 'object' || options === null || !isMapping(options)) {
+    throw new TypeError('the options of a store must be an object');
+  }
   return mapping(Object.entries(options), snakeCase);
 }
 
