@@ -1,6 +1,7 @@
 // Stores whose '_resolve' is JavaScript: who calls it, how often, and what becomes of what it throws.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 
 import { BaseSecretStore, MemorySecretStore, SecretStoreError, SecretValue } from 'modelmesh';
 
@@ -223,6 +224,40 @@ test('while the backend cannot be reached, the last good value is served; any ot
       return error === bug;
     }
   });
+});
+
+test("an outage is one in a test runner's sandbox, too, where errors are those of another realm", async () => {
+  let answer = () => 'good';
+  const store = new Hooked(() => answer(), { cacheTtlMs: 1 });
+  assert.equal(store.get('key'), 'good');
+  const outage = runInNewContext("new TypeError('fetch failed', { cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }) })");
+  answer = () => {
+    throw outage;
+  };
+  await until(() => store.get('key') !== 'good' || store.calls.length > 1);
+  assert.equal(store.get('key'), 'good');
+});
+
+test('what throws when it is looked at may be thrown, like anything else', async () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const thrown = [
+    proxy,
+    Object.defineProperty(new Error('mine'), 'code', { get: () => { throw new Error('looked at'); } }),
+    new SecretStoreError(7, 'no kind'),
+    Symbol('s'),
+    undefined,
+  ];
+  for (const own of thrown) {
+    const store = new Hooked(() => {
+      throw own;
+    });
+    for (let call = 0; call < 2; call += 1) {
+      const [outcome] = await Promise.allSettled([store.getAsync('key')]);
+      assert.ok(outcome.reason === own);
+      assert.ok(thrownBy(() => store.get('key')) === own);
+    }
+  }
 });
 
 test('an outage without a value to serve is the exception itself, never empty', () => {

@@ -52,12 +52,22 @@ const UNREACHABLE = /^(E(CONN|HOST|NET|ADDR|PIPE|TIMEDOUT|AI_)|UND_ERR_|ENOTFOUN
  * whether another try is worth it.
  */
 export function kindOf(error: unknown): ErrorKind {
-  if (error instanceof SecretStoreError) return error.kind;
-  // 'fetch' wraps what happened.
-  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
-    const { code, syscall } = cause as NodeJS.ErrnoException;
-    if (cause.name === 'TimeoutError' || (typeof code === 'string' && UNREACHABLE.test(code))) return 'unavailable';
-    if (typeof syscall === 'string') return 'io';
+  try {
+    return kindIn(error) ?? 'unsupported';
+  } catch {
+    // What throws when it is looked at says nothing.
+    return 'unsupported';
   }
-  return 'unsupported';
+}
+
+function kindIn(error: unknown): ErrorKind | undefined {
+  if (error instanceof SecretStoreError) return typeof error.kind === 'string' ? error.kind : undefined;
+  // 'fetch' wraps what happened. In another realm, such as a test runner's sandbox, errors of Node are no 'Error' of ours.
+  for (let cause = error, depth = 0; typeof cause === 'object' && cause !== null && depth < 5; depth += 1) {
+    const { name, code, syscall, cause: next } = cause as Partial<NodeJS.ErrnoException>;
+    if (name === 'TimeoutError' || (typeof code === 'string' && UNREACHABLE.test(code))) return 'unavailable';
+    if (typeof syscall === 'string') return 'io';
+    cause = next;
+  }
+  return undefined;
 }
