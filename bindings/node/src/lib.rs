@@ -8,6 +8,7 @@
 //!   makes a promise of.
 //! - **Hooks run in JavaScript's own thread**: see [`host`].
 
+mod environment;
 mod epoch;
 mod failure;
 mod generation;

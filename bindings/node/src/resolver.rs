@@ -19,6 +19,7 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
 use crate::{
+    environment,
     failure::Failure,
     generation::{Generation, Refusal, activated, reason},
     hook::Registered,
@@ -55,7 +56,7 @@ async fn start(path: &Path, connectors: &[String], desk: &Arc<Desk>) -> Result<S
     // What is wrong elsewhere in the file is told together with what is wrong with its stores.
     configuration.require_valid()?;
     let host = Some(Arc::new(Registered(Arc::clone(desk))) as _);
-    let context = OpenContext { host, ..OpenContext::default() };
+    let context = OpenContext { host, environment: environment::seen(), ..OpenContext::default() };
     let stores = StoreSet::new(Arc::new(configuration), context)?;
     Ok(stores.live_configuration().start().await?)
 }

@@ -19,7 +19,7 @@ use napi::{
 use napi_derive::napi;
 
 use crate::{
-    epoch,
+    environment, epoch,
     failure::Failure,
     given,
     hook::{HookConnector, Landing, Waiting, claimed},
@@ -49,7 +49,9 @@ pub fn open_store(
     let is_uncached =
         settings.iter().any(|(key, value)| key == "cache_enabled" && matches!(value, Given::Boolean(false)));
     let is_at_hand = is_uncached && connector(&id).is_some_and(|connector| !connector.spec.cached);
-    Ok(opened(host, open_given(&id, settings, &OpenContext::default()), is_at_hand))
+    environment::look();
+    let context = OpenContext { environment: environment::seen(), ..OpenContext::default() };
+    Ok(opened(host, open_given(&id, settings, &context), is_at_hand))
 }
 
 /// Opens a store over the hook of this number, from the resolution parameters.
@@ -128,7 +130,13 @@ impl Store {
     /// The value. Blocks this thread if it is not in the cache; not for stores whose hook is JavaScript.
     #[napi]
     pub fn get(&self, name: String) -> Either<String, Failure> {
-        let get = |name| if self.is_at_hand { self.at_hand(name) } else { self.engine.get_blocking(&name) };
+        let get = |name| {
+            if self.is_at_hand {
+                return self.at_hand(name);
+            }
+            environment::look();
+            self.engine.get_blocking(&name)
+        };
         match SecretName::new(name).and_then(get) {
             Ok(value) => Either::A(value.expose().to_owned()),
             Err(error) => Either::B(error.into()),

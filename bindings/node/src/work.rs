@@ -16,6 +16,7 @@ use napi_derive::napi;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
+    environment,
     failure::Failure,
     generation::{Generation, Refusal},
     host::{Desk, Slot},
@@ -96,6 +97,7 @@ impl Work {
     pub fn promise<'env>(&mut self, env: &'env Env) -> napi::Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         if let Some(future) = self.future.take() {
+            environment::look();
             RUNTIME.spawn(async move {
                 let outcome = run(future).await;
                 deferred.resolve(move |_| Ok(outcome));
@@ -109,6 +111,7 @@ impl Work {
     #[napi(ts_return_type = "T | null")]
     pub fn block(&mut self) -> Option<Outcome> {
         if let Some(future) = self.future.take() {
+            environment::look();
             let (desk, slot) = (Arc::clone(&self.desk), self.slot.clone());
             RUNTIME.spawn(async move {
                 let outcome = run(future).await;

@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 
+import { DotenvSecretStore, EnvSecretStore } from 'modelmesh';
+
 import { gate } from './fixture.mjs';
 
 const run = promisify(execFile);
@@ -55,4 +57,18 @@ test('a process ends when it has nothing else to do', async () => {
   `;
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', code], { timeout: 60_000 });
   assert.equal(stdout, 'hook a 1\n');
+});
+
+test('a variable is read as it was when the call was made, for no other thread may look while it is changed', async (t) => {
+  t.after(() => delete process.env.MMTEST_CHANGED);
+  const stores = [new DotenvSecretStore({ filePath: 'none.env', cacheEnabled: false }), new EnvSecretStore({ cacheEnabled: true })];
+  for (const store of stores) {
+    for (let round = 0; round < 200; round += 1) {
+      store.clearCache();
+      process.env.MMTEST_CHANGED = String(round);
+      const asked = store.getAsync('MMTEST_CHANGED');
+      process.env.MMTEST_CHANGED = 'later';
+      assert.equal(await asked, String(round));
+    }
+  }
 });
