@@ -1,4 +1,4 @@
-/** A duration: `'500ms'`, `'30s'`, `'5m'`, `'1h30m'`, `'2d'`, or a number of seconds. */
+/** A duration: `'500ms'`, `'30s'`, `'5m'`, `'1h30m'`, `'2d'`, or a whole number of seconds. */
 export type Duration = string | number;
 
 /** How a store's values are cached and refreshed. */
