@@ -79,21 +79,20 @@ impl Failure {
         }
     }
 
-    /// A failure of several parts, under a message of its own. If there is one part, and a hook threw it, it is what
-    /// the hook threw.
+    /// A failure of several parts, under a message of its own. Of one part, it has the help, and what a hook threw.
     pub(crate) fn of_several(message: String, parts: Vec<Failure>) -> Self {
         let kind =
             parts.first().map_or(ErrorKind::InvalidConfig.as_str(), |first| &first.told.kind).to_owned();
-        let thrown = match &parts[..] {
-            [one] => one.told.thrown,
-            _ => None,
+        let (thrown, help) = match &parts[..] {
+            [one] => (one.told.thrown, one.told.help.clone()),
+            _ => (None, None),
         };
         let told = Told {
             kind,
             message,
             store: None,
             secret: None,
-            help: None,
+            help,
             retry_after_ms: None,
             thrown,
             parts: Some(parts),

@@ -7,8 +7,8 @@ use std::{
 };
 
 use modelmesh_secrets::{
-    Error, ErrorKind, ExposeSecret as _, Result, SecretName, config::Report, live::SecretResolver,
-    reference::Reference, setting::ConnectorSpec,
+    Error, ErrorKind, ExposeSecret as _, Result, config::Report, live::SecretResolver, reference::Reference,
+    setting::ConnectorSpec,
 };
 use modelmesh_stores::{
     configuration,
@@ -80,18 +80,13 @@ impl From<Box<Report>> for Failure {
     }
 }
 
-/// A reference, or the bare name of a secret of the default store.
-fn reference(text: &str) -> Result<Reference> {
-    if text.contains("${") { Reference::parse(text) } else { Ok(Reference::to(SecretName::new(text)?)) }
-}
-
 impl Resolver {
     /// Work with a reference.
     fn with_reference<F>(&self, text: &str, task: impl FnOnce(SecretResolver, Reference) -> F) -> Work
     where
         F: Future<Output = Result<Outcome>> + Send + 'static,
     {
-        match reference(text) {
+        match Reference::parse_or_name(text) {
             Ok(reference) => {
                 let task = task(self.resolver.clone(), reference);
                 Work::new(&self.desk, async move { task.await.into() })
@@ -156,14 +151,14 @@ impl Resolver {
     /// Reports that the upstream API refused the secret in a setting of a generation.
     #[napi(ts_return_type = "Work<Refusal | Failure>")]
     pub fn report_refused_setting(&self, generation: &Generation, path: String) -> Work {
-        let (provider, generation) =
-            (self.resolver.provider(generation.inner().provider()), Arc::clone(generation.inner()));
+        let generation = Arc::clone(generation.inner());
+        let provider = self.resolver.known_provider(generation.provider());
         Work::new(&self.desk, async move {
             match provider {
-                Some(provider) => {
+                Ok(provider) => {
                     Outcome::Refusal(Refusal::from(provider.report_auth_failure(&generation, &path).await))
                 }
-                None => Outcome::Failed(no_such_provider().into()),
+                Err(error) => Outcome::Failed(error.into()),
             }
         })
     }
@@ -204,14 +199,9 @@ impl Resolver {
     /// The generation that a provider has now.
     #[napi]
     pub fn current(&self, provider: String) -> Either<Generation, Failure> {
-        let current = self.resolver.provider(&provider).ok_or_else(no_such_provider);
-        match current.and_then(|provider| provider.current()) {
+        match self.resolver.known_provider(&provider).and_then(|provider| provider.current()) {
             Ok(generation) => Either::A(Generation::of(generation)),
             Err(error) => Either::B(error.into()),
         }
     }
-}
-
-fn no_such_provider() -> Error {
-    Error::new(ErrorKind::InvalidConfig, "the configuration has no such provider")
 }

@@ -111,7 +111,7 @@ test('options that do not fit are told when the store is made', () => {
   assert.throws(() => new modelmesh.MemorySecretStore({ cacheTtl: 5, nonsense: 1 }), { kind: 'invalid_config', message: /nonsense/ });
   assert.throws(() => new modelmesh.EncryptedFileSecretStore({}), { kind: 'invalid_config' });
   assert.throws(() => new modelmesh.VaultSecretStore({ address: 'https://v', kvVersion: 3 }), { kind: 'invalid_config' });
-  assert.throws(() => new modelmesh.AzureKeyVaultStore({ vaultUrl: 'https://v', auth: () => {} }), TypeError);
+  assert.throws(() => new modelmesh.AzureKeyVaultSecretStore({ vaultUrl: 'https://v', auth: () => {} }), TypeError);
   const noOptions = { name: 'TypeError', message: 'the options of a store must be an object' };
   for (const options of [undefined, 'secrets.json']) assert.throws(() => new modelmesh.JsonSecretStore(options), noOptions);
 });

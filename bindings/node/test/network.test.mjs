@@ -17,9 +17,9 @@ const ONCE = { retry: { tries: 1 }, failOnMissing: false };
 /** Each store, at an address where nobody answers. */
 const UNREACHABLE = {
   VaultSecretStore: () => ({ address: `http://${NOWHERE}`, token: 't' }),
-  AwsSecretsManagerStore: () => ({ region: 'eu-west-1', endpoint: `http://${NOWHERE}`, accessKeyId: 'a', secretAccessKey: 's' }),
-  GoogleSecretManagerStore: () => ({ project: 'p', auth: 'anonymous', endpoint: `http://${NOWHERE}` }),
-  AzureKeyVaultStore: () => ({
+  AwsSecretsManagerSecretStore: () => ({ region: 'eu-west-1', endpoint: `http://${NOWHERE}`, accessKeyId: 'a', secretAccessKey: 's' }),
+  GoogleSecretManagerSecretStore: () => ({ project: 'p', auth: 'anonymous', endpoint: `http://${NOWHERE}` }),
+  AzureKeyVaultSecretStore: () => ({
     vaultUrl: `https://${NOWHERE}`,
     auth: 'client_secret',
     tenantId: 't',
@@ -27,7 +27,7 @@ const UNREACHABLE = {
     clientSecret: 's',
     authorityHost: `https://${NOWHERE}`,
   }),
-  OnePasswordConnectStore: () => ({ serverUrl: `http://${NOWHERE}`, vaultId: 'abcdefghijklmnopqrstuvwxyz', token: 't' }),
+  OnePasswordConnectSecretStore: () => ({ serverUrl: `http://${NOWHERE}`, vaultId: 'abcdefghijklmnopqrstuvwxyz', token: 't' }),
   KubernetesSecretStore: (t) => {
     const kubeconfig = join(folder(t), 'config');
     writeFileSync(kubeconfig, `

@@ -79,6 +79,16 @@ test('a missing reference is empty where its store says that it may be missing',
   assert.equal(resolver.resolve('[${secrets:x}]'), '[]');
 });
 
+test('what is wrong comes with what to do', (t) => {
+  const path = file(t, 'm.yaml', 'secrets: {store: modelmesh.dotenv.v1, file_pth: x}');
+  assert.throws(() => SecretResolver.fromConfig(path), { help: "did you mean 'file_path'?" });
+  const resolver = SecretResolver.fromConfig(file(t, 'm.yaml', `${MEMORY}\nproviders: {openai: {url: x}}`));
+  assert.throws(() => resolver.current('opnai'), {
+    message: "the configuration has no provider 'opnai'",
+    help: "did you mean 'openai'?",
+  });
+});
+
 test('a configuration that is wrong is one error with all that is wrong', async (t) => {
   const path = file(t, 'm.yaml', 'secrets: {store: modelmesh.memory-secrets.v1, wrong: 1}\na: "${secrets:x}"\nb: "${secrets:"');
   const error = thrownBy(() => SecretResolver.fromConfig(path));

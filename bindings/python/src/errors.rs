@@ -153,7 +153,8 @@ pub(crate) fn of_several(py: Python<'_>, message: &str, errors: &[&Error]) -> Py
     // Missing names are a `KeyError` only where nothing else is wrong.
     let worst = errors.iter().find(|error| error.kind() != ErrorKind::NotFound).unwrap_or(first);
     let several = || -> PyResult<PyErr> {
-        let exception = build(py, worst.kind(), message, None)?;
+        let only = (errors.len() == 1).then_some(*worst);
+        let exception = build(py, worst.kind(), message, only)?;
         let all = PyList::new(py, errors.iter().map(|error| to_exception(py, error).into_value(py)))?;
         exception.value(py).setattr(intern!(py, "errors"), all.to_tuple())?;
         exception.set_cause(py, Raised::of(worst).map(|raised| raised.clone_ref(py)));

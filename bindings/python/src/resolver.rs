@@ -159,10 +159,8 @@ impl Resolver {
 
     /// The generation that a provider has now.
     fn current(&self, py: Python<'_>, provider: String, wait: bool) -> PyResult<Py<PyAny>> {
-        let work = move |resolver: SecretResolver| async move {
-            let unknown = || Error::new(ErrorKind::InvalidConfig, "the configuration has no such provider");
-            Ok(resolver.provider(&provider).ok_or_else(unknown)?.current()?)
-        };
+        let work =
+            move |resolver: SecretResolver| async move { Ok(resolver.known_provider(&provider)?.current()?) };
         self.run(py, wait, work, |py, generation| Generation::new(generation).into_py_any(py))
     }
 
@@ -198,5 +196,5 @@ impl Resolver {
 }
 
 fn parse(py: Python<'_>, reference: &str) -> PyResult<Reference> {
-    Reference::parse(reference).map_err(|error| to_exception(py, &error))
+    Reference::parse_or_name(reference).map_err(|error| to_exception(py, &error))
 }

@@ -122,6 +122,18 @@ impl Reference {
                 .with_help("write it as ${secrets:NAME}")),
         }
     }
+
+    /// As [`parse`](Reference::parse); a bare name is one of the default store. For arguments of a program's calls.
+    ///
+    /// ```
+    /// use modelmesh_secrets::reference::Reference;
+    ///
+    /// assert_eq!(Reference::parse_or_name("openai-key")?, Reference::parse("${secrets:openai-key}")?);
+    /// # Ok::<(), modelmesh_secrets::Error>(())
+    /// ```
+    pub fn parse_or_name(text: &str) -> Result<Self> {
+        if text.contains("${") { Reference::parse(text) } else { Ok(Reference::to(SecretName::new(text)?)) }
+    }
 }
 
 /// Writes the reference in its canonical spelling, with the fallback masked.

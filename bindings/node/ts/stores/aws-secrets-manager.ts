@@ -1,7 +1,7 @@
 import type { NetworkOptions } from '../config.js';
 import { ManagedSecretStore } from '../connector.js';
 
-/** The options of a {@link AwsSecretsManagerStore}. */
+/** The options of a {@link AwsSecretsManagerSecretStore}. */
 export interface AwsSecretsManagerStoreConfig extends NetworkOptions {
   /** The region. Default: the variable `AWS_REGION`, else that of the profile or of the machine. */
   region?: string;
@@ -30,7 +30,7 @@ export interface AwsSecretsManagerStoreConfig extends NetworkOptions {
  *
  * Connector ID: `aws.secrets-manager.v1`.
  */
-export class AwsSecretsManagerStore extends ManagedSecretStore {
+export class AwsSecretsManagerSecretStore extends ManagedSecretStore {
   static readonly CONNECTOR_ID: string = 'aws.secrets-manager.v1';
 
   constructor(options: AwsSecretsManagerStoreConfig = {}) {

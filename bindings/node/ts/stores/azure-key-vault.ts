@@ -1,7 +1,7 @@
 import type { NetworkOptions } from '../config.js';
 import { ManagedSecretStore } from '../connector.js';
 
-/** The options of a {@link AzureKeyVaultStore}. */
+/** The options of a {@link AzureKeyVaultSecretStore}. */
 export interface AzureKeyVaultStoreConfig extends NetworkOptions {
   /** The vault's address. */
   vaultUrl: string;
@@ -24,7 +24,7 @@ export interface AzureKeyVaultStoreConfig extends NetworkOptions {
  *
  * Connector ID: `microsoft.key-vault.v1`.
  */
-export class AzureKeyVaultStore extends ManagedSecretStore {
+export class AzureKeyVaultSecretStore extends ManagedSecretStore {
   static readonly CONNECTOR_ID: string = 'microsoft.key-vault.v1';
 
   constructor(options: AzureKeyVaultStoreConfig) {

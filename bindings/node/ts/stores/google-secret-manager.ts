@@ -1,7 +1,7 @@
 import type { NetworkOptions } from '../config.js';
 import { ManagedSecretStore } from '../connector.js';
 
-/** The options of a {@link GoogleSecretManagerStore}. */
+/** The options of a {@link GoogleSecretManagerSecretStore}. */
 export interface GoogleSecretManagerStoreConfig extends NetworkOptions {
   /** The project's ID or number. Default: the variable `GOOGLE_CLOUD_PROJECT`, else that of the credentials. */
   project?: string;
@@ -22,7 +22,7 @@ export interface GoogleSecretManagerStoreConfig extends NetworkOptions {
  *
  * Connector ID: `google.secret-manager.v1`.
  */
-export class GoogleSecretManagerStore extends ManagedSecretStore {
+export class GoogleSecretManagerSecretStore extends ManagedSecretStore {
   static readonly CONNECTOR_ID: string = 'google.secret-manager.v1';
 
   constructor(options: GoogleSecretManagerStoreConfig = {}) {

@@ -1,7 +1,7 @@
 import type { NetworkOptions } from '../config.js';
 import { ManagedSecretStore } from '../connector.js';
 
-/** The options of a {@link OnePasswordConnectStore}. */
+/** The options of a {@link OnePasswordConnectSecretStore}. */
 export interface OnePasswordConnectStoreConfig extends NetworkOptions {
   /** The address of the Connect server. Default: the variable `OP_CONNECT_HOST`. */
   serverUrl?: string;
@@ -20,7 +20,7 @@ export interface OnePasswordConnectStoreConfig extends NetworkOptions {
  *
  * Connector ID: `1password.connect.v1`.
  */
-export class OnePasswordConnectStore extends ManagedSecretStore {
+export class OnePasswordConnectSecretStore extends ManagedSecretStore {
   static readonly CONNECTOR_ID: string = '1password.connect.v1';
 
   constructor(options: OnePasswordConnectStoreConfig = {}) {

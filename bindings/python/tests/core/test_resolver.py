@@ -68,6 +68,24 @@ STORE = "secrets: { store: test.table.v1 }\n"
 PROVIDER = STORE + "providers: { p: { api_key: '${secrets:a}', url: 'https://x', org: '${secrets:b} org' } }"
 
 
+def test_what_is_wrong_comes_with_what_to_do(load: Load) -> None:
+    with pytest.raises(SecretStoreError) as raised:
+        load("secrets: { store: modelmesh.dotenv.v1, file_pth: x }")
+    assert raised.value.help == "did you mean 'file_path'?"
+    assert raised.value.__notes__ == ["did you mean 'file_path'?"]
+    with pytest.raises(SecretStoreError) as raised:
+        load(PROVIDER.replace("{ p:", "{ openai:")).current("opnai")
+    assert (str(raised.value), raised.value.help) == (
+        "the configuration has no provider 'opnai'",
+        "did you mean 'openai'?",
+    )
+
+
+def test_a_bare_name_is_of_the_default_store(load: Load) -> None:
+    resolver = load(STORE)
+    assert resolver.get("a") == resolver.get("${secrets:a}")
+
+
 def test_texts_are_resolved(load: Load) -> None:
     resolver = load(STORE)
     assert resolver.resolve("${secrets:a}") == "1"
@@ -222,7 +240,7 @@ def test_a_provider_has_generations(load: Load) -> None:
     with pytest.raises(KeyError, match="provider 'p' was not activated"):
         resolver.activate("p")
     assert resolver.current("p").setting("api_key") == "new", "all of it is swapped, or nothing"
-    with pytest.raises(SecretStoreError, match="no such provider"):
+    with pytest.raises(SecretStoreError, match="no provider 'q'"):
         resolver.activate("q")
     with pytest.raises(ValueError, match="a reason is one of"):
         resolver.activate("p", "whim")  # type: ignore[arg-type]

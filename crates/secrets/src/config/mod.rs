@@ -28,10 +28,12 @@ pub use problem::{Place, Problem, Report, Severity, Source};
 pub use schema::json_schema;
 pub use usage::{Part, Template, Usage};
 
+pub(crate) use self::reader::nearest;
+
 use self::{
     draft::Drafts,
     entry::{ENV_CONNECTOR, Known},
-    reader::{Reader, nearest},
+    reader::Reader,
 };
 use crate::{
     Error, ErrorKind, ResolutionPolicy, Result,

@@ -152,7 +152,7 @@ pub(super) fn place_of_reference(document: &Document, node: NodeId, span: Range<
 }
 
 /// The known word that is nearest to `word`, if one is near.
-pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let length = word.chars().count();
     let furthest = |candidate: &str| (candidate.len().max(word.len()) / 3).max(1);
     known

@@ -35,8 +35,9 @@ use crate::{
     AuthFailure, BaseSecretStore, Error, ErrorKind, Resolver, Result, SecretStoreConnector, SecretValue,
     StoreSource, Version, Watch, async_trait,
     clock::Clock,
-    config::{Configuration, DEFAULT_STORE},
+    config::{Configuration, DEFAULT_STORE, nearest},
     observe::{Observer, Subscription},
+    printable,
     reference::Reference,
 };
 
@@ -106,6 +107,18 @@ impl SecretResolver {
         self.providers().find(|provider| provider.id() == id)
     }
 
+    /// The provider with this ID. `InvalidConfig` if there is none, with the nearest there is.
+    pub fn known_provider(&self, id: &str) -> Result<ProviderHandle> {
+        self.provider(id).ok_or_else(|| {
+            let error = format!("the configuration has no provider '{}'", printable(id));
+            let error = Error::new(ErrorKind::InvalidConfig, error);
+            match nearest(id, self.0.providers.iter().map(|provider| &*provider.needs.id)) {
+                Some(near) => error.with_help(format!("did you mean '{}'?", printable(near))),
+                None => error.with_help("its providers stand under 'providers:'"),
+            }
+        })
+    }
+
     /// The value of a reference, from the cache or its store.
     pub async fn get(&self, reference: &Reference) -> Result<SecretValue> {
         self.resolver().get(reference).await
@@ -160,12 +173,10 @@ impl SecretResolver {
     /// - Who activates while an activation is under way shares the next one.
     /// - Fails with `InvalidConfig` if there is no such provider.
     pub async fn activate(&self, provider: &str, reason: Reason) -> Result<Arc<Generation>, ActivationError> {
-        let known = self.0.providers.iter().find(|known| *known.needs.id == *provider);
-        let Some(known) = known else {
-            let error = Error::new(ErrorKind::InvalidConfig, "the configuration has no such provider");
-            return Err(ActivationError::new(provider.into(), reason, vec![error], None));
-        };
-        self.0.activate(known, reason).await
+        match self.known_provider(provider) {
+            Ok(known) => known.activate(reason).await,
+            Err(error) => Err(ActivationError::new(provider.into(), reason, vec![error], None)),
+        }
     }
 
     /// Activates every provider by hand: as many outcomes, in the order of the configuration.

@@ -304,6 +304,14 @@ fn nothing_stands_in_place_of_what_may_be_missing() {
 }
 
 #[test]
+fn a_provider_that_there_is_not_is_told_with_the_nearest() {
+    let world = World::new(TWO, TWO_SECRETS);
+    let error = world.start().known_provider("opnai").unwrap_err();
+    assert_eq!(error.to_string(), "the configuration has no provider 'opnai'");
+    assert_eq!(error.help(), Some("did you mean 'openai'?"));
+}
+
+#[test]
 fn an_activation_swaps_all_values_at_once() {
     let world = World::new(TWO, TWO_SECRETS);
     let resolver = world.start();
