@@ -21,6 +21,7 @@ fn main() {
     if let Some(exit) = role::play() {
         std::process::exit(exit.code().into());
     }
+    require_interrupts();
     let trials: Vec<Trial> = [exec::TESTS, redact::TESTS, prompt::TESTS, editor::TESTS]
         .concat()
         .into_iter()
@@ -32,6 +33,20 @@ fn main() {
         })
         .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// A process that was started to ignore interrupts, as a script does with `&`, passes that on, and tests that interrupt a
+/// program would wait for ever.
+fn require_interrupts() {
+    const SIGINT: u32 = 2;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0);
+    assert_eq!(
+        ignored & (1 << (SIGINT - 1)),
+        0,
+        "interrupts are ignored here: run the tests in the foreground"
+    );
 }
 
 /// A test: its name and what it does.
