@@ -15,7 +15,7 @@ use super::{
     flight::{Flight, Seat},
     process::PerProcess,
     table::Departure,
-    view::{Answer, Key},
+    view::Key,
 };
 use crate::{Error, Result, SecretName, SecretValue};
 
@@ -45,9 +45,8 @@ pub struct Waiting {
 /// Dropped without an answer, it lands an error of kind `Unavailable`.
 pub struct Landing {
     lead: Lead,
-    key: Key,
-    seat: Seat,
-    store: Arc<str>,
+    /// The place of who has the duty.
+    own: Waiting,
 }
 
 impl fmt::Debug for Waiting {
@@ -58,7 +57,7 @@ impl fmt::Debug for Waiting {
 
 impl fmt::Debug for Landing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Landing").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Landing").field("key", &self.own.key).finish_non_exhaustive()
     }
 }
 
@@ -112,9 +111,7 @@ impl Landing {
     /// good value where the answer is a failure that it may outlive.
     pub fn land(mut self, answer: Result<SecretValue>) -> Result<SecretValue> {
         self.lead.land(vec![answer]);
-        let answer = self.seat.answer().unwrap_or_else(|| Err(Error::unanswered()));
-        let answer = self.lead.engine.or_stale(&self.key, answer);
-        answer.map_err(|error| error.with_store(Arc::clone(&self.store)))
+        self.own.named(self.own.seat.answer().unwrap_or_else(|| Err(Error::unanswered())))
     }
 }
 
@@ -125,9 +122,7 @@ impl Engine {
         let key = question.key();
         Ok(match self.ask(question, &key)? {
             Asked::Here(answer) => Claim::Answer(answer.map_err(|error| error.with_store(Arc::clone(store)))),
-            Asked::Wait(seat) => {
-                Claim::Wait(Waiting { engine: Arc::clone(self), key, seat, store: Arc::clone(store) })
-            }
+            Asked::Wait(seat) => Claim::Wait(self.waiting(key, seat, store)),
         })
     }
 
@@ -135,25 +130,22 @@ impl Engine {
     pub(crate) fn claim(self: &Arc<Self>, name: &SecretName, store: &Arc<str>) -> Result<Claim> {
         let question = Question { name: name.clone(), version: None };
         let key = question.key();
-        let here = |answer: Answer| {
-            Claim::Answer(answer.into_result().map_err(|error| error.with_store(Arc::clone(store))))
-        };
-        if let Some(answer) = self.view.read(name.as_str(), Answer::clone) {
-            return Ok(here(answer));
-        }
-        self.refuse_reentry(&key)?;
         let flight = Flight::led_here();
-        let departure = self.state().table.depart(&key, &self.view, &flight, 0);
-        let engine = Arc::clone(self);
-        Ok(match departure {
-            Departure::Here(answer) => here(answer),
-            Departure::Join(seat) => Claim::Wait(Waiting { engine, key, seat, store: Arc::clone(store) }),
+        Ok(match self.depart(&key, &flight)? {
+            Departure::Here(answer) => {
+                Claim::Answer(answer.into_result().map_err(|error| error.with_store(Arc::clone(store))))
+            }
+            Departure::Join(seat) => Claim::Wait(self.waiting(key, seat, store)),
             Departure::Lead(seat) => {
-                let store = Arc::clone(store);
                 let led = vec![Led { question, key: key.clone() }];
-                Claim::Lead(Landing { lead: Lead { engine, flight, led }, key, seat, store })
+                let own = self.waiting(key, seat, store);
+                Claim::Lead(Landing { lead: Lead { engine: Arc::clone(self), flight, led }, own })
             }
         })
+    }
+
+    fn waiting(self: &Arc<Self>, key: Key, seat: Seat, store: &Arc<str>) -> Waiting {
+        Waiting { engine: Arc::clone(self), key, seat, store: Arc::clone(store) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use event_listener::{Event, Listener};
+use event_listener::{Event, EventListener, Listener};
 
 use crate::{Error, Result, SecretValue};
 
@@ -89,22 +89,25 @@ impl Seat {
     /// Waits for the answer on this thread, without an executor.
     pub(super) fn wait_blocking(&self) -> Result<SecretValue> {
         loop {
-            if let Some(answer) = self.answer() {
+            if let Some(answer) = self.wait_once(Listener::wait) {
                 return answer;
-            }
-            let landed = self.flight.landed.listen();
-            if self.flight.answers.get().is_none() {
-                landed.wait();
             }
         }
     }
 
     /// As [`wait_blocking`](Seat::wait_blocking), for no longer than `patience`.
     pub(super) fn wait_blocking_for(&self, patience: Duration) -> Option<Result<SecretValue>> {
+        self.wait_once(|landed| {
+            let _ = landed.wait_timeout(patience);
+        })
+    }
+
+    fn wait_once(&self, sleep: impl FnOnce(EventListener)) -> Option<Result<SecretValue>> {
         if self.flight.answers.get().is_none() {
             let landed = self.flight.landed.listen();
+            // It may have landed before the listener was there.
             if self.flight.answers.get().is_none() {
-                let _ = landed.wait_timeout(patience);
+                sleep(landed);
             }
         }
         self.answer()

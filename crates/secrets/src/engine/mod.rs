@@ -182,13 +182,8 @@ impl Engine {
 
     /// The answer from the view, or the flight that will bring it.
     fn ask(&self, question: Question, key: &Key) -> Result<Asked> {
-        if let Some(answer) = self.view.read(key.borrow(), Answer::clone) {
-            return Ok(Asked::Here(answer.into_result()));
-        }
-        self.refuse_reentry(key)?;
         let flight = Flight::new(Purpose::Read);
-        let departure = self.state().table.depart(key, &self.view, &flight, 0);
-        Ok(match departure {
+        Ok(match self.depart(key, &flight)? {
             Departure::Here(answer) => Asked::Here(answer.into_result()),
             Departure::Join(seat) => Asked::Wait(seat),
             Departure::Lead(seat) => {
@@ -196,6 +191,15 @@ impl Engine {
                 Asked::Wait(seat)
             }
         })
+    }
+
+    /// The answer from the view, somebody's flight, or the first seat of `flight`.
+    fn depart(&self, key: &Key, flight: &Arc<Flight>) -> Result<Departure> {
+        if let Some(answer) = self.view.read(key.borrow(), Answer::clone) {
+            return Ok(Departure::Here(answer));
+        }
+        self.refuse_reentry(key)?;
+        Ok(self.state().table.depart(key, &self.view, flight, 0))
     }
 
     /// What a reader gets whose fetch failed: the last good value, if it may be served.
