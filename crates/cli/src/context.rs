@@ -1,21 +1,14 @@
 //! What a subcommand works on: the configuration, its stores, and a runtime to ask them with.
 
-use std::{
-    cell::OnceCell,
-    fs::{self, File, Metadata},
-    io::Read as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{cell::OnceCell, path::Path, sync::Arc};
 
 use modelmesh_secrets::{
     Error, ErrorKind, SecretStoreConnector,
     config::{Configuration, DEFAULT_STORE, StoreEntry},
-    document::{Format, Limits},
     setting::ConnectorSpec,
 };
 use modelmesh_stores::{
-    blocking,
+    blocking, configuration,
     environment::ProcessEnvironment,
     open::StoreSet,
     registry::{OpenContext, PassphrasePrompt, catalogue},
@@ -219,7 +212,7 @@ fn read_nearest(catalogue: &[ConnectorSpec]) -> Result<Configuration> {
 /// Refuses a file of somebody else in a folder above: in `/tmp`, say, anyone can put one in everybody's way.
 fn require_trusted(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt as _;
-    if is_trusted(metadata(path)?.uid(), rustix::process::geteuid().as_raw()) {
+    if is_trusted(configuration::metadata(path)?.uid(), rustix::process::geteuid().as_raw()) {
         return Ok(());
     }
     let message =
@@ -232,57 +225,14 @@ fn is_trusted(owner: u32, me: u32) -> bool {
     owner == 0 || owner == me
 }
 
-fn metadata(path: &Path) -> Result<Metadata, Error> {
-    fs::metadata(path).map_err(|error| cannot_read(path, error))
-}
-
 /// Reads the configuration file at `path`. Messages call it `name`.
 fn read(path: &Path, name: &str, catalogue: &[ConnectorSpec]) -> Result<Configuration> {
-    let text = read_text(path)?;
-    let format = Format::from_path(path).ok_or_else(|| {
-        invalid(format!("the format of '{}' cannot be told from its name", path.display()))
-            .with_help("a configuration file ends in .yaml, .yml, .json or .toml")
+    let text = configuration::read_text(path).map_err(|error| match path.try_exists() {
+        Ok(false) => error.with_help("check --config, or MODELMESH_CONFIG in the environment"),
+        _ => error,
     })?;
-    let base = path.parent().map(Path::to_owned).unwrap_or_default();
-    Ok(Configuration::parse(name, absolute(base), &text, format, catalogue)?)
-}
-
-fn absolute(folder: PathBuf) -> PathBuf {
-    // Fails only where the working folder is gone; what is relative then fails where it is used.
-    std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { &folder })
-        .unwrap_or(folder)
-}
-
-fn read_text(path: &Path) -> Result<String, Error> {
-    let metadata = metadata(path)?;
-    if !metadata.is_file() {
-        let what = if metadata.is_dir() { "is a folder" } else { "is not a regular file" };
-        return Err(invalid(format!("the configuration '{}' {what}", path.display())));
-    }
-    let limit = Limits::default().max_bytes;
-    let file = File::open(path).map_err(|error| cannot_read(path, error))?;
-    let mut bytes =
-        Vec::with_capacity(usize::try_from(metadata.len()).map_or(0, |length| length.min(limit) + 1));
-    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| cannot_read(path, error))?;
-    if bytes.len() > limit {
-        return Err(invalid(format!("the configuration '{}' is too large", path.display()))
-            .with_help(format!("at most {limit} bytes are read")));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        Error::new(ErrorKind::Malformed, format!("the configuration '{}' is not UTF-8 text", path.display()))
-            .with_help(format!("byte {} is the first that is not", at + 1))
-    })
-}
-
-fn cannot_read(path: &Path, error: std::io::Error) -> Error {
-    let path = path.display();
-    if error.kind() == std::io::ErrorKind::NotFound {
-        return Error::new(ErrorKind::Io, format!("there is no configuration file '{path}'"))
-            .with_help("check --config, or MODELMESH_CONFIG in the environment");
-    }
-    Error::new(ErrorKind::Io, format!("cannot read the configuration '{path}': {}", error.kind()))
-        .with_source(error)
+    let format = configuration::format_of(path)?;
+    Ok(Configuration::parse(name, configuration::base_of(path), &text, format, catalogue)?)
 }
 
 fn invalid(message: String) -> Error {

@@ -1,13 +1,13 @@
-//! Reads a configuration file, for programs that name it.
+//! Reads a configuration file.
 
 use std::{
-    fs::File,
+    fs::{self, File, Metadata},
     io::{ErrorKind as IoKind, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use modelmesh_secrets::{
-    Error, ErrorKind,
+    Error, ErrorKind, Result,
     config::{Configuration, Problem, Report},
     document::{Format, Limits},
     setting::ConnectorSpec,
@@ -15,38 +15,71 @@ use modelmesh_secrets::{
 
 /// Reads the configuration file at `path`, with the connectors of `catalogue`.
 ///
-/// What is wrong within it fails nothing here: see [`Configuration::problems`]. Fails with `Io` if it cannot be read,
-/// with `Malformed` if it is not UTF-8 text, and with `InvalidConfig` if it is too large, or no document of the format
-/// that its name tells.
+/// What is wrong within it fails nothing here: see [`Configuration::problems`]. Fails as [`read_text`] and [`format_of`]
+/// do, and with `InvalidConfig` if it is no document of the format that its name tells.
 pub fn read(path: &Path, catalogue: &[ConnectorSpec]) -> Result<Configuration, Box<Report>> {
     let unread = |error| Box::new(Report::new(None, vec![Problem::elsewhere(error)]));
-    let format = Format::from_path(path).ok_or_else(|| {
-        let message = format!("the format of '{}' cannot be told from its name", path.display());
-        let error = Error::new(ErrorKind::InvalidConfig, message);
-        unread(error.with_help("a configuration file ends in .yaml, .yml, .json or .toml"))
-    })?;
     let text = read_text(path).map_err(unread)?;
-    let base = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Fails only where the working folder is gone; what is relative then fails where it is used.
-    let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
-    Configuration::parse(&path.display().to_string(), base, &text, format, catalogue)
+    let format = format_of(path).map_err(unread)?;
+    Configuration::parse(&path.display().to_string(), base_of(path), &text, format, catalogue)
 }
 
-fn read_text(path: &Path) -> Result<String, Error> {
-    let cannot_read = |error: std::io::Error| {
-        let message = match error.kind() {
-            IoKind::NotFound => format!("there is no configuration file '{}'", path.display()),
-            kind => format!("cannot read the configuration '{}': {kind}", path.display()),
-        };
-        Error::new(ErrorKind::Io, message).with_source(error)
-    };
-    let limit = Limits::default().max_bytes as u64;
-    let mut bytes = Vec::new();
-    // One byte more than is taken: the parser refuses what is too long.
-    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(cannot_read)?;
-    // The cause would hold the text, which may have plaintext keys in it.
-    String::from_utf8(bytes).map_err(|_| {
-        let message = format!("the configuration '{}' is not UTF-8 text", path.display());
-        Error::new(ErrorKind::Malformed, message)
+/// The format that the name of a configuration file tells. `InvalidConfig` if it tells none.
+pub fn format_of(path: &Path) -> Result<Format> {
+    Format::from_path(path).ok_or_else(|| {
+        invalid(format!("the format of '{}' cannot be told from its name", path.display()))
+            .with_help("a configuration file ends in .yaml, .yml, .json or .toml")
     })
+}
+
+/// The folder to which paths in the configuration file at `path` are relative.
+pub fn base_of(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Fails only where the working folder is gone; what is relative then fails where it is used.
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
+/// The text of the configuration file at `path`.
+///
+/// Fails with `Io` if it cannot be read, with `Malformed` if it is not UTF-8 text, and with `InvalidConfig` if it is too
+/// large, or no regular file.
+pub fn read_text(path: &Path) -> Result<String> {
+    let metadata = metadata(path)?;
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() { "is a folder" } else { "is not a regular file" };
+        return Err(invalid(format!("the configuration '{}' {what}", path.display())));
+    }
+    let limit = Limits::default().max_bytes;
+    let file = File::open(path).map_err(|error| cannot_read(path, error))?;
+    let mut bytes =
+        Vec::with_capacity(usize::try_from(metadata.len()).map_or(0, |length| length.min(limit) + 1));
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| cannot_read(path, error))?;
+    if bytes.len() > limit {
+        return Err(invalid(format!("the configuration '{}' is too large", path.display()))
+            .with_help(format!("at most {limit} bytes are read")));
+    }
+    // The cause would hold the text, which may have plaintext keys in it.
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::new(ErrorKind::Malformed, format!("the configuration '{}' is not UTF-8 text", path.display()))
+            .with_help(format!("byte {} is the first that is not", at + 1))
+    })
+}
+
+/// What the system says of the configuration file at `path`. Fails with `Io`.
+pub fn metadata(path: &Path) -> Result<Metadata> {
+    fs::metadata(path).map_err(|error| cannot_read(path, error))
+}
+
+fn cannot_read(path: &Path, error: std::io::Error) -> Error {
+    let path = path.display();
+    if error.kind() == IoKind::NotFound {
+        return Error::new(ErrorKind::Io, format!("there is no configuration file '{path}'"));
+    }
+    Error::new(ErrorKind::Io, format!("cannot read the configuration '{path}': {}", error.kind()))
+        .with_source(error)
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidConfig, message)
 }
