@@ -86,13 +86,8 @@ impl Resolver {
     where
         F: Future<Output = Result<Outcome>> + Send + 'static,
     {
-        match Reference::parse_or_name(text) {
-            Ok(reference) => {
-                let task = task(self.resolver.clone(), reference);
-                Work::new(&self.desk, async move { task.await.into() })
-            }
-            Err(error) => Work::new(&self.desk, std::future::ready(Outcome::Failed(error.into()))),
-        }
+        let argument = Reference::parse_or_name(text);
+        Work::with(&self.desk, argument, |reference| task(self.resolver.clone(), reference))
     }
 }
 

@@ -96,13 +96,7 @@ impl Store {
     where
         F: Future<Output = Result<Outcome>> + Send + 'static,
     {
-        match SecretName::new(name) {
-            Ok(name) => {
-                let task = task(self.engine.clone(), name);
-                Work::new(&self.desk, async move { task.await.into() })
-            }
-            Err(error) => Work::new(&self.desk, std::future::ready(Outcome::Failed(error.into()))),
-        }
+        Work::with(&self.desk, SecretName::new(name), |name| task(self.engine.clone(), name))
     }
 }
 

@@ -88,6 +88,21 @@ impl Work {
     pub(crate) fn new(desk: &Arc<Desk>, future: impl Future<Output = Outcome> + Send + 'static) -> Self {
         Work { desk: Arc::clone(desk), future: Some(Box::pin(future)), slot: Slot::default() }
     }
+
+    /// Work with an argument: `task` has it, if it is one.
+    pub(crate) fn with<T, F>(
+        desk: &Arc<Desk>,
+        argument: modelmesh_secrets::Result<T>,
+        task: impl FnOnce(T) -> F,
+    ) -> Self
+    where
+        F: Future<Output = modelmesh_secrets::Result<Outcome>> + Send + 'static,
+    {
+        match argument.map(task) {
+            Ok(task) => Work::new(desk, async move { task.await.into() }),
+            Err(error) => Work::new(desk, std::future::ready(Outcome::Failed(error.into()))),
+        }
+    }
 }
 
 #[napi]

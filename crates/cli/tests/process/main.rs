@@ -40,13 +40,18 @@ fn main() {
 fn require_interrupts() {
     const SIGINT: u32 = 2;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0);
+    let ignored = ignored_signals(&status).unwrap_or(0);
     assert_eq!(
         ignored & (1 << (SIGINT - 1)),
         0,
         "interrupts are ignored here: run the tests in the foreground"
     );
+}
+
+/// The set of ignored signals, a bit each, of what `/proc` says of a process.
+fn ignored_signals(status: &str) -> Option<u64> {
+    let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(set.trim(), 16).ok()
 }
 
 /// A test: its name and what it does.

@@ -1,6 +1,7 @@
 //! The socket and the thread of a server that answers out of this process.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
     future::Future,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -106,4 +107,9 @@ impl Drop for Serving {
             let _ = thread.join();
         }
     }
+}
+
+/// The parameters of a query, or of a form.
+pub(super) fn parameters(text: &str) -> HashMap<String, String> {
+    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 
 use super::{
+    super::serving::parameters,
     State,
     reply::{Outcome, Reply, invalid},
 };
@@ -82,9 +83,4 @@ fn response(outcome: Outcome) -> Response<Full<Bytes>> {
         response.headers_mut().insert(name, HeaderValue::from_str(&value).expect("a header of ours"));
     }
     response
-}
-
-/// The parameters of a query, or of a form.
-pub(super) fn parameters(text: &str) -> HashMap<String, String> {
-    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }

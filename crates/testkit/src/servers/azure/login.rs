@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    http::{Asked, parameters},
+    super::serving::parameters,
+    http::Asked,
     reply::{Outcome, Reply},
 };
 use crate::canary::Canary;

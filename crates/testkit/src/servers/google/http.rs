@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 
 use super::{
+    super::serving::parameters,
     State,
     login::Caller,
     reply::{Outcome, Reply, invalid},
@@ -87,11 +88,6 @@ fn json_response(outcome: Outcome) -> Response<Full<Bytes>> {
     let kind = http::HeaderValue::from_static("application/json; charset=UTF-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
-}
-
-/// The parameters of a query, or of a form.
-pub(super) fn parameters(text: &str) -> HashMap<String, String> {
-    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }
 
 /// The parts of `value` that `fields` names: `a/b,c`.

@@ -19,7 +19,8 @@ use rustls::{
 use serde_json::{Value, json};
 
 use super::{
-    http::{Asked, parameters},
+    super::serving::parameters,
+    http::Asked,
     reply::{Outcome, Reply, invalid},
 };
 use crate::canary::Canary;
