@@ -178,8 +178,12 @@ pub(crate) fn entry(backend: &dyn Backend, address: &str, space: &Space, more: &
 fn certificates(pem: &str) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     pem.hash(&mut hasher);
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ca-{:x}.pem", hasher.finish()));
-    fs::write(&path, pem).unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join(format!("ca-{:x}.pem", hasher.finish()));
+    // Put there whole: another test may be reading the one that is there.
+    let written = tempfile::NamedTempFile::new_in(folder).unwrap();
+    fs::write(written.path(), pem).unwrap();
+    written.persist(&path).unwrap();
     path
 }
 
