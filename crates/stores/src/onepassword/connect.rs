@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use modelmesh_secrets::{Error, ErrorKind, Result, SecretString, setting::Settings};
+use modelmesh_secrets::{Result, SecretString, setting::Settings};
 use reqwest::{
     Method, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
@@ -132,10 +132,7 @@ impl Connect {
         let vault = self.vault().await?;
         let changed: Option<Summary> =
             self.ask(Method::PATCH, self.url(&[&vault, "items", id])?, Some(body(operations))).await?;
-        changed.map(drop).ok_or_else(|| {
-            Error::new(ErrorKind::Conflict, "somebody else removed the item meanwhile")
-                .with_help("set it again")
-        })
+        changed.map(drop).ok_or_else(failure::overtaken)
     }
 
     /// Removes an item for good; false if it is not there.

@@ -73,6 +73,12 @@ pub(super) fn ambiguous() -> Error {
         .with_help("rename or remove all but one, or ask for the one that is meant by its ID")
 }
 
+/// A write that found something else than what it had read before. Nothing is written.
+pub(super) fn overtaken() -> Error {
+    Error::new(ErrorKind::Conflict, "somebody else changed or removed the item at the same time")
+        .with_help("look at what it holds now, and try again")
+}
+
 /// Two answers contradict each other.
 pub(super) fn changing() -> Error {
     Error::new(ErrorKind::Unavailable, "the item was listed, and is not there or is another one now")

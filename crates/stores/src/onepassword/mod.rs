@@ -129,26 +129,21 @@ impl ConnectStore {
         Ok(match active {
             Some(summary) => match self.connect.item(&summary.id).await? {
                 Some(item) if item.title == name && item.state() == State::Active => Found::Item(item.into()),
-                // It was there a moment ago. Two servers behind one address may also know different things: a new
-                // item would be a second one.
-                _ => return Err(failure::changing()),
+                _ => Found::Changing,
             },
             None if is_archived => Found::Archived,
             None => Found::Nothing,
         })
     }
 
-    async fn existing(&self, name: &SecretName) -> Result<Box<Item>> {
+    async fn read(&self, name: &SecretName) -> Result<SecretValue> {
         match self.look_up(name).await? {
-            Found::Item(item) => Ok(item),
+            Found::Item(item) => Ok(SecretValue::new(self.field.read(&item)?).with_version(item.version())),
+            // What is asked again may well be answered.
+            Found::Changing => Err(failure::changing()),
             Found::Archived => Err(failure::archived()),
             Found::Nothing => Err(Error::not_found(name.as_str())),
         }
-    }
-
-    async fn read(&self, name: &SecretName) -> Result<SecretValue> {
-        let item = self.existing(name).await?;
-        Ok(SecretValue::new(self.field.read(&item)?).with_version(item.version()))
     }
 
     async fn write(&self, name: &SecretName, value: &SecretValue) -> Result<()> {
@@ -156,6 +151,8 @@ impl ConnectStore {
         let _turn = self.writing.lock().await;
         match self.look_up(name).await? {
             Found::Item(item) => self.connect.patch(&item.id, &self.field.change(&item, value)?).await,
+            // A new item could be a second one.
+            Found::Changing => Err(failure::overtaken()),
             // An archived item cannot be brought back through Connect; a new one of its title stands before it.
             Found::Archived | Found::Nothing => self.create(name, value).await,
         }
@@ -181,14 +178,21 @@ impl ConnectStore {
 
     async fn remove(&self, name: &SecretName) -> Result<()> {
         let _turn = self.writing.lock().await;
-        let item = self.existing(name).await?;
-        if self.connect.delete(&item.id).await? { Ok(()) } else { Err(Error::not_found(name.as_str())) }
+        match self.look_up(name).await? {
+            Found::Item(item) if self.connect.delete(&item.id).await? => Ok(()),
+            Found::Item(_) | Found::Nothing => Err(Error::not_found(name.as_str())),
+            Found::Changing => Err(failure::overtaken()),
+            Found::Archived => Err(failure::archived()),
+        }
     }
 }
 
 /// What there is under a name.
 enum Found {
     Item(Box<Item>),
+    /// One that was listed and is not there, or is another one: somebody is changing it, or two servers behind one
+    /// address know different things.
+    Changing,
     /// Nothing but items that somebody has put away.
     Archived,
     Nothing,

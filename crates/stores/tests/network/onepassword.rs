@@ -49,7 +49,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_token_for_reading_cannot_write,
         a_vault_is_not_left,
         a_setting_that_is_missing_is_named,
-        answers_that_contradict_each_other_are_an_outage,
+        a_contradiction_is_an_outage_to_readers_and_a_conflict_to_writers,
         an_answer_of_somebody_else_confirms_no_write,
     ];
     trials.extend(fields::trials(&backend));
@@ -328,7 +328,7 @@ async fn an_answer_of_somebody_else_confirms_no_write(backend: &OnePassword) {
     assert_eq!(kind(set(&store, "key", "value")).await, ErrorKind::Malformed);
 }
 
-async fn answers_that_contradict_each_other_are_an_outage(backend: &OnePassword) {
+async fn a_contradiction_is_an_outage_to_readers_and_a_conflict_to_writers(backend: &OnePassword) {
     let id = "a".repeat(26);
     let titled = |title: &str| json!({ "id": id, "title": title });
     let (listing, item) = (json!([titled("key")]).to_string(), titled("another").to_string());
@@ -337,6 +337,6 @@ async fn answers_that_contradict_each_other_are_an_outage(backend: &OnePassword)
         Stranger::saying(move |number| if number % 2 == 0 { listing.clone() } else { item.clone() });
     let store = backend.open_at(&stranger.address(), &id, backend.token(), "retry: { tries: 1 }").await;
     assert_eq!(kind(get(&store, "key")).await, ErrorKind::Unavailable);
-    assert_eq!(kind(set(&store, "key", "value")).await, ErrorKind::Unavailable);
-    assert_eq!(kind(store.management().unwrap().delete(&name("key"))).await, ErrorKind::Unavailable);
+    assert_eq!(kind(set(&store, "key", "value")).await, ErrorKind::Conflict);
+    assert_eq!(kind(store.management().unwrap().delete(&name("key"))).await, ErrorKind::Conflict);
 }
