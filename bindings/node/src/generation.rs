@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use modelmesh_secrets::{
     AuthFailure, SecretValue,
-    live::{self, ActivationError, Reason},
+    live::{self, ActivationError},
 };
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
@@ -100,13 +100,6 @@ impl Refusal {
         };
         Refusal { outcome: outcome.to_owned(), secret: None, generation: None, failure }
     }
-}
-
-/// The reason of this name.
-pub(crate) fn reason(name: &str) -> Option<Reason> {
-    [Reason::Init, Reason::Rotation, Reason::Recovery, Reason::Manual]
-        .into_iter()
-        .find(|reason| reason.as_str() == name)
 }
 
 pub(crate) fn activated(

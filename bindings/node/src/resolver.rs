@@ -7,7 +7,10 @@ use std::{
 };
 
 use modelmesh_secrets::{
-    Error, ErrorKind, ExposeSecret as _, Result, config::Report, live::SecretResolver, reference::Reference,
+    ExposeSecret as _, Result,
+    config::Report,
+    live::{Reason, SecretResolver},
+    reference::Reference,
     setting::ConnectorSpec,
 };
 use modelmesh_stores::{
@@ -21,7 +24,7 @@ use napi_derive::napi;
 use crate::{
     environment,
     failure::Failure,
-    generation::{Generation, Refusal, activated, reason},
+    generation::{Generation, Refusal, activated},
     hook::Registered,
     host::{Desk, Host},
     value::Secret,
@@ -163,11 +166,9 @@ impl Resolver {
     pub fn activate(&self, provider: String, #[napi(ts_arg_type = "Reason")] why: String) -> Work {
         let resolver = self.resolver.clone();
         Work::new(&self.desk, async move {
-            let Some(reason) = reason(&why) else {
-                let error = Error::new(ErrorKind::InvalidConfig, "there is no such reason of an activation");
-                return Outcome::Failed(
-                    error.with_help("one of 'init', 'rotation', 'recovery' and 'manual'").into(),
-                );
+            let reason = match why.parse::<Reason>() {
+                Ok(reason) => reason,
+                Err(error) => return Outcome::Failed(error.into()),
             };
             match activated(resolver.activate(&provider, reason).await) {
                 Either::A(generation) => Outcome::Generation(generation),

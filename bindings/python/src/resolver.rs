@@ -3,7 +3,7 @@
 use std::{future::Future, path::PathBuf, sync::Arc};
 
 use modelmesh_secrets::{
-    AuthFailure, Error, ErrorKind, ExposeSecret as _, Result, SecretString, SecretValue, Version,
+    AuthFailure, ExposeSecret as _, Result, SecretString, SecretValue, Version,
     live::{Reason, SecretResolver},
     reference::Reference,
     setting::ConnectorSpec,
@@ -101,12 +101,7 @@ impl Resolver {
     }
 
     fn activate(&self, py: Python<'_>, provider: String, reason: &str, wait: bool) -> PyResult<Py<PyAny>> {
-        let reasons = [Reason::Init, Reason::Rotation, Reason::Recovery, Reason::Manual];
-        let Some(reason) = reasons.into_iter().find(|known| known.as_str() == reason) else {
-            let known = reasons.map(Reason::as_str).join("', '");
-            let wrong = Error::new(ErrorKind::InvalidConfig, format!("a reason is one of '{known}'"));
-            return Err(to_exception(py, &wrong));
-        };
+        let reason: Reason = reason.parse().map_err(|wrong| to_exception(py, &wrong))?;
         let work = move |resolver: SecretResolver| async move {
             let activated = resolver.activate(&provider, reason).await;
             activated.map_err(|failed| Failure::Activations(vec![failed]))

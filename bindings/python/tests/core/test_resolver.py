@@ -242,7 +242,7 @@ def test_a_provider_has_generations(load: Load) -> None:
     assert resolver.current("p").setting("api_key") == "new", "all of it is swapped, or nothing"
     with pytest.raises(SecretStoreError, match="no provider 'q'"):
         resolver.activate("q")
-    with pytest.raises(ValueError, match="a reason is one of"):
+    with pytest.raises(ValueError, match="a reason is one of .init., .rotation., .recovery., .manual."):
         resolver.activate("p", "whim")  # type: ignore[arg-type]
 
 

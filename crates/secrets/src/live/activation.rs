@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    str::FromStr,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -12,7 +13,7 @@ use super::{
     provider::{DocumentId, Provider},
 };
 use crate::{
-    Error, Result, SecretValue,
+    Error, ErrorKind, Result, SecretValue,
     observe::{Event, EventKind, Subject},
 };
 
@@ -31,6 +32,8 @@ pub enum Reason {
 }
 
 impl Reason {
+    const ALL: [Reason; 4] = [Reason::Init, Reason::Rotation, Reason::Recovery, Reason::Manual];
+
     /// The reason's name in events and logs: stable across versions.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,6 +42,19 @@ impl Reason {
             Reason::Recovery => "recovery",
             Reason::Manual => "manual",
         }
+    }
+}
+
+/// The reason of this [name](Reason::as_str); `InvalidConfig` if there is none.
+impl FromStr for Reason {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.as_str() == name).ok_or_else(|| {
+            let known = Reason::ALL.map(Reason::as_str).join("', '");
+            Error::new(ErrorKind::InvalidConfig, "there is no such reason of an activation")
+                .with_help(format!("a reason is one of '{known}'"))
+        })
     }
 }
 
