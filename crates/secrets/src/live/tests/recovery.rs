@@ -1,7 +1,77 @@
-//! Providers whose stores hang, fail half way, or lose what they had: nobody waits for ever, nothing that is gone
-//! stays in use, and what can come back does.
+//! Providers whose stores are down, hang, fail half way, or lose what they had: nobody waits for ever, nothing that
+//! is gone stays in use, and what can come back does.
 
-use super::*;
+use std::sync::atomic::Ordering;
+
+use super::{world::Vault, *};
+use crate::{SecretName, clock::Moment, config::Report};
+
+fn at(seconds: u64) -> Moment {
+    Moment::after_origin(Duration::from_secs(seconds))
+}
+
+#[test]
+fn what_is_revoked_ends_its_provider_and_no_other_and_it_comes_back_by_itself() {
+    let world = World::new(TWO, TWO_SECRETS);
+    let resolver = world.start();
+    world.vault.fail("other", ErrorKind::NotFound);
+    world.within(245, "the end", || resolver.provider("other").unwrap().current().is_err());
+    let error = resolver.provider("other").unwrap().current().unwrap_err();
+    assert_eq!((error.kind(), error.name()), (ErrorKind::NotFound, Some("other")));
+    world.tells("other deactivated");
+    assert_eq!(setting(&resolver, "openai", "api_key"), "k1");
+    world.vault.heal();
+    world.within(30, "the return", || resolver.provider("other").unwrap().current().is_ok());
+}
+
+#[test]
+fn an_outage_is_survived_and_bounded() {
+    let lines = format!("{TWO}\nsecret-store.resolution.max_stale: 20m\n");
+    let world = World::new(&lines, TWO_SECRETS);
+    let resolver = world.start();
+    world.vault.go_down();
+    world.within(1199, "nothing", || {
+        assert_eq!(setting(&resolver, "openai", "api_key"), "k1");
+        world.clock.now() >= at(1190)
+    });
+    world.tells("key served_stale");
+    world.within(30, "the end", || resolver.provider("openai").unwrap().current().is_err());
+    world.vault.heal();
+    world.within(60, "the return", || resolver.providers().all(|provider| provider.current().is_ok()));
+}
+
+#[test]
+fn a_thousand_names_come_back_within_the_limits_of_their_store() {
+    let providers: Vec<String> =
+        (0..1000).map(|at| format!("  p{at}: {{k: '${{secrets:s{at}}}'}}")).collect();
+    let lines = format!(
+        "secrets: {{store: test.vault.v1}}\nproviders:\n{}\n{}",
+        providers.join("\n"),
+        "secret-store.resolution.on_init_outage: degraded"
+    );
+    let names: Vec<String> = (0..1000).map(|at| format!("s{at}")).collect();
+    let secrets: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "v")).collect();
+    let world = World::new(&lines, &secrets);
+    world.vault.go_down();
+    let resolver = world.start();
+    assert!(resolver.providers().all(|provider| provider.current().is_err()));
+    let at_the_start = world.vault.calls();
+    assert!(at_the_start < 20, "{at_the_start} calls: the breaker opens after a few");
+    // Five minutes of outage: one probe whenever the breaker lets one through.
+    for _ in 0..300 {
+        world.clock.advance(Duration::from_secs(1));
+        settles(&|| false);
+    }
+    let during = world.vault.calls() - at_the_start;
+    assert!((5..=31).contains(&during), "{during} calls in five minutes");
+    world.vault.heal();
+    let before = world.vault.calls();
+    world.within(120, "the recovery", || resolver.providers().all(|provider| provider.current().is_ok()));
+    let calls = world.vault.calls() - before;
+    assert!((1000..1100).contains(&calls), "{calls} calls for 1,000 names");
+    let high_water = world.vault.high_water.load(Ordering::SeqCst);
+    assert!(high_water <= 8, "{high_water} calls at once");
+}
 
 /// Two stores over one vault, of which one may hang in opening.
 struct Slow {
