@@ -1,51 +1,21 @@
 //! The base of every store: one hook, and the engine around it.
 
+mod builder;
+mod hook;
+mod writing;
+
 use std::{
     fmt,
     sync::{Arc, atomic::AtomicU32},
 };
 
+pub use self::{builder::Builder, hook::Resolve};
+use self::{hook::HookStore, writing::Writing};
 use crate::{
-    Capabilities, Change, Error, ErrorKind, ResolutionPolicy, Result, SecretManagement, SecretName,
-    SecretResolution, SecretStoreConnector, SecretValue, Version, async_trait,
-    clock::{Clock, SystemClock},
+    Capabilities, Change, Error, ErrorKind, Result, SecretManagement, SecretName, SecretResolution,
+    SecretStoreConnector, SecretValue, Version, async_trait,
     engine::{AuthFailure, Claim, Engine, Pin, Watch},
-    guard::GuardedStore,
-    observe::Observer,
 };
-
-/// The hook of a custom store: look one name up.
-///
-/// ```
-/// use modelmesh_secrets::{BaseSecretStore, Resolve, Result, SecretName, SecretValue, async_trait};
-///
-/// struct TeamDrawer;
-///
-/// #[async_trait]
-/// impl Resolve for TeamDrawer {
-///     async fn resolve(&self, name: &SecretName) -> Result<Option<SecretValue>> {
-///         Ok((name.as_str() == "openai-key").then(|| "sk-123".into()))
-///     }
-/// }
-///
-/// # tokio_test(async {
-/// let store = BaseSecretStore::new(TeamDrawer);
-/// let key = store.get(&SecretName::new("openai-key")?).await?;
-/// assert_eq!(key.expose(), "sk-123");
-/// # Ok(()) });
-/// # fn tokio_test(f: impl Future<Output = Result<()>>) {
-/// #     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(f).unwrap();
-/// # }
-/// ```
-#[async_trait]
-pub trait Resolve: Send + Sync {
-    /// Looks `name` up in the backend: its value, or `None` if the backend says it has no such name.
-    ///
-    /// - Called only when the cache has no answer, once for all who ask at the same time, on a thread of the
-    ///   engine. Blocking work belongs in [`tokio::task::spawn_blocking`].
-    /// - An outage is an error of kind `Unavailable`, never `None`.
-    async fn resolve(&self, name: &SecretName) -> Result<Option<SecretValue>>;
-}
 
 /// A store with a cache: what applications talk to.
 ///
@@ -59,7 +29,7 @@ pub trait Resolve: Send + Sync {
 /// - Callers who ask for one name at the same time share one backend call. A caller that gives up cancels
 ///   nothing for the others.
 /// - Calls of the backend are limited in time and number, retried, and held back while it keeps failing: see
-///   [`GuardedStore`].
+///   [`GuardedStore`](crate::GuardedStore).
 /// - A write through this store is seen by the next read. A change from outside is seen when the value is
 ///   refreshed, or within about a second where the store can tell ([`Capabilities::watch`]).
 /// - Every value has a [version](SecretValue::version): a store that gives none has its values numbered.
@@ -94,14 +64,7 @@ impl BaseSecretStore {
 
     /// A store over a connector, to be configured.
     pub fn builder(connector: Arc<dyn SecretStoreConnector>) -> Builder {
-        Builder {
-            connector,
-            name: None,
-            policy: ResolutionPolicy::default(),
-            clock: Arc::new(SystemClock),
-            observer: Observer::new(),
-            is_guarded: false,
-        }
+        Builder::over(connector)
     }
 
     /// The value of `name`, from the cache or the backend.
@@ -311,80 +274,6 @@ impl BaseSecretStore {
     }
 }
 
-/// Configures a [`BaseSecretStore`].
-#[must_use]
-pub struct Builder {
-    connector: Arc<dyn SecretStoreConnector>,
-    name: Option<Arc<str>>,
-    policy: ResolutionPolicy,
-    clock: Arc<dyn Clock>,
-    observer: Observer,
-    is_guarded: bool,
-}
-
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("connector", &self.connector.connector_id())
-            .field("name", &self.name)
-            .field("policy", &self.policy)
-            .field("clock", &self.clock)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Builder {
-    /// The store's name in errors; its connector's ID if none is given.
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// How values are cached.
-    pub fn policy(mut self, policy: ResolutionPolicy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// Where time comes from.
-    pub fn clock(self, clock: impl Clock + 'static) -> Self {
-        self.shared_clock(Arc::new(clock))
-    }
-
-    /// Where time comes from: a clock that others have too.
-    pub fn shared_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Where it is told what happens.
-    pub fn observer(mut self, observer: &Observer) -> Self {
-        self.observer = observer.clone();
-        self
-    }
-
-    /// Says that the connector is a [`GuardedStore`] already, or made of such: it is not wrapped in another.
-    pub fn guarded(mut self) -> Self {
-        self.is_guarded = true;
-        self
-    }
-
-    /// The store.
-    pub fn build(self) -> BaseSecretStore {
-        let Builder { connector, name, policy, clock, observer, is_guarded } = self;
-        let name = name.unwrap_or_else(|| connector.connector_id().into());
-        let fail_on_missing = policy.fail_on_missing;
-        let connector = if is_guarded {
-            connector
-        } else {
-            let (clock, observer) = (Arc::clone(&clock), observer.clone());
-            Arc::new(GuardedStore::new(connector, Arc::clone(&name), &policy, clock, observer))
-        };
-        let engine = Engine::new(connector, Arc::clone(&name), policy, clock, observer);
-        BaseSecretStore { engine, name, fail_on_missing }
-    }
-}
-
 #[async_trait]
 impl SecretResolution for BaseSecretStore {
     async fn get(&self, name: &SecretName) -> Result<SecretValue> {
@@ -398,78 +287,6 @@ impl SecretResolution for BaseSecretStore {
     async fn get_many(&self, names: &[SecretName]) -> Vec<Result<SecretValue>> {
         let answers = self.engine.get_many(names).await;
         answers.into_iter().map(|answer| self.named(answer)).collect()
-    }
-}
-
-/// Writes pass through. What is held of the name is put aside before the write, so that nobody joins a fetch of
-/// the old value, and again after it, so that no fetch that ran meanwhile is kept.
-#[async_trait]
-impl SecretManagement for BaseSecretStore {
-    async fn set(&self, name: &SecretName, value: &SecretValue) -> Result<()> {
-        let mut writing = Writing::begin(&self.engine, [name]);
-        self.writer()?.set(name, value).await.map_err(|error| error.with_store(Arc::clone(&self.name)))?;
-        writing.written(name);
-        Ok(())
-    }
-
-    async fn set_many(&self, secrets: &[(SecretName, SecretValue)]) -> Vec<Result<()>> {
-        let mut writing = Writing::begin(&self.engine, secrets.iter().map(|(name, _)| name));
-        let results = match self.writer() {
-            Ok(writer) => writer.set_many(secrets).await,
-            Err(error) => secrets.iter().map(|_| Err(error.clone())).collect(),
-        };
-        for ((name, _), result) in secrets.iter().zip(&results) {
-            if result.is_ok() {
-                writing.written(name);
-            }
-        }
-        results
-    }
-
-    async fn list(&self) -> Result<Vec<SecretName>> {
-        self.writer()?.list().await.map_err(|error| error.with_store(Arc::clone(&self.name)))
-    }
-
-    async fn delete(&self, name: &SecretName) -> Result<()> {
-        let mut writing = Writing::begin(&self.engine, [name]);
-        self.writer()?.delete(name).await.map_err(|error| error.with_store(Arc::clone(&self.name)))?;
-        writing.deleted(name);
-        Ok(())
-    }
-}
-
-/// Names that are being written. When it is dropped, those of which it was not told are in doubt: the write
-/// failed or its caller gave up, and nobody knows what the backend holds.
-struct Writing<'e> {
-    engine: &'e Engine,
-    names: Vec<&'e SecretName>,
-}
-
-impl<'e> Writing<'e> {
-    fn begin(engine: &'e Engine, names: impl IntoIterator<Item = &'e SecretName>) -> Self {
-        let names: Vec<&SecretName> = names.into_iter().collect();
-        for name in &names {
-            engine.doubt(name);
-        }
-        Writing { engine, names }
-    }
-
-    fn written(&mut self, name: &SecretName) {
-        self.names.retain(|other| *other != name);
-        self.engine.supersede(name);
-    }
-
-    fn deleted(&mut self, name: &SecretName) {
-        self.names.retain(|other| *other != name);
-        self.engine.forget(name);
-    }
-}
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        for name in &self.names {
-            self.engine.doubt_and_ask(name);
-        }
     }
 }
 
@@ -514,28 +331,5 @@ impl SecretStoreConnector for BaseSecretStore {
 
     async fn revision(&self) -> Result<Option<u64>> {
         self.engine.store().revision().await
-    }
-}
-
-/// A hook as a connector.
-struct HookStore<H>(H);
-
-/// Shows nothing of the hook, which may hold whatever it likes.
-impl<H> fmt::Debug for HookStore<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HookStore")
-    }
-}
-
-#[async_trait]
-impl<H: Resolve> SecretResolution for HookStore<H> {
-    async fn get(&self, name: &SecretName) -> Result<SecretValue> {
-        self.0.resolve(name).await?.ok_or_else(|| Error::not_found(name.as_str()))
-    }
-}
-
-impl<H: Resolve> SecretStoreConnector for HookStore<H> {
-    fn connector_id(&self) -> &'static str {
-        "custom"
     }
 }
