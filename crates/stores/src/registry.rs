@@ -38,3 +38,37 @@ pub fn connector(id: &str) -> Option<&'static Connector> {
 pub fn catalogue() -> Vec<ConnectorSpec> {
     CONNECTORS.iter().map(|connector| connector.spec).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use modelmesh_secrets::setting::{Setting, SettingKind};
+
+    use super::*;
+
+    /// The variables that the default of a secret setting names.
+    fn named(settings: &'static [Setting]) -> Vec<&'static str> {
+        let is_variable =
+            |word: &&str| word.contains('_') && !word.contains(|c: char| c.is_ascii_lowercase());
+        let of = |setting: &'static Setting| match setting.kind {
+            SettingKind::Group(settings) => named(settings),
+            SettingKind::Secret => {
+                let words =
+                    setting.default.unwrap_or_default().split(|c: char| !c.is_alphanumeric() && c != '_');
+                words.filter(is_variable).collect()
+            }
+            _ => Vec::new(),
+        };
+        settings.iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn a_variable_that_a_credential_is_taken_from_is_known_as_one() {
+        for Connector { spec, .. } in CONNECTORS {
+            for variable in named(spec.settings) {
+                assert!(spec.credential_variables.contains(&variable), "{}: {variable}", spec.id);
+            }
+        }
+        #[cfg(feature = "vault")]
+        assert_eq!(named(crate::vault::CONNECTOR.spec.settings), ["BAO_TOKEN", "VAULT_TOKEN"]);
+    }
+}

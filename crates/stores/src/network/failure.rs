@@ -16,17 +16,37 @@ pub(super) fn transport(error: &reqwest::Error, timeout: Duration) -> Error {
             .with_help("'fetch_timeout' is the longest a fetch may take");
     }
     if let Some(why) = causes(error).find_map(certificate_problem) {
-        return unavailable(format!("the certificate of the store is not accepted: {why}")).with_help(
-            "if its authority is one of your own, name a PEM file with it in 'ca_cert'; else somebody is in between",
-        );
+        return unavailable(format!("the certificate of the store is not accepted: {why}"))
+            .with_help(
+                "if its authority is one of your own, name a PEM file with it in 'ca_cert'; else somebody is in between",
+            )
+            .with_source(Unsent);
     }
     let cause = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
     if error.is_connect() {
         let why = cause.map(|kind| format!(": {kind}")).unwrap_or_default();
         return unavailable(format!("the store cannot be reached{why}"))
-            .with_help("check the address, and that a proxy or firewall lets it through");
+            .with_help("check the address, and that a proxy or firewall lets it through")
+            .with_source(Unsent);
     }
     closed_early()
+}
+
+/// By which an error is known of a request that nobody got.
+#[derive(Debug)]
+struct Unsent;
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing was sent")
+    }
+}
+
+impl StdError for Unsent {}
+
+/// Whether the request cannot have reached the store.
+pub(crate) fn is_unsent(error: &Error) -> bool {
+    error.source().is_some_and(<dyn StdError>::is::<Unsent>)
 }
 
 /// The error of an answer that ends before its end.

@@ -103,7 +103,7 @@ impl Http {
     ///
     /// - `Unavailable` if there is no whole answer: no connection, a certificate that is not trusted, a reset, a
     ///   time-out.
-    /// - `Malformed` if the answer is longer than [`MAX_ANSWER`].
+    /// - `Malformed` if a success is longer than [`MAX_ANSWER`]; `Unavailable` if an error is.
     /// - `InvalidConfig` if the request would go over plain HTTP to another machine.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Answer> {
         let request = request
@@ -116,18 +116,21 @@ impl Http {
         }
         let failed = |error: reqwest::Error| failure::transport(&error, self.timeout);
         let mut response = self.client.execute(request).await.map_err(failed)?;
+        let status = response.status();
+        // A page that is too long for an error is none of the store's.
+        let too_long = || if status.is_success() { failure::too_long() } else { failure::interposed(status) };
         let announced = response.content_length().unwrap_or(0);
         if announced > MAX_ANSWER as u64 {
-            return Err(failure::too_long());
+            return Err(too_long());
         }
         let mut body = Body::with_capacity(usize::try_from(announced).unwrap_or(0));
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(failure::too_long());
+                return Err(too_long());
             }
             body.push(&chunk);
         }
-        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let headers = std::mem::take(response.headers_mut());
         Ok(Answer { status, headers, body: body.0 })
     }
 }
@@ -201,8 +204,9 @@ impl Answer {
     /// 10.2.3).
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            // More than fits is for ever.
+            return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
         }
         let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
         Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default())
@@ -238,6 +242,9 @@ fn proxies(context: &OpenContext) -> Result<Vec<Proxy>> {
         Some(make(url).map(|proxy| proxy.no_proxy(except.clone())).map_err(|_| {
             // The text may hold a password.
             Error::new(ErrorKind::InvalidConfig, format!("the variable {variable} is no address of a proxy"))
+                .with_help(
+                    "it is one such as http://proxy.example.com:3128; NO_PROXY lists who is asked without it",
+                )
         }))
     };
     let https = made("HTTPS_PROXY", Proxy::https);

@@ -37,7 +37,7 @@ mod unheard;
 
 pub(crate) use self::{
     endpoint::Endpoint,
-    failure::{interposed, is_too_long, malformed},
+    failure::{interposed, is_too_long, is_unsent, malformed},
     http::{Answer, Http, MAX_ANSWER, bearer, header},
     tls::{ClientCertificate, parse_certificates},
     unheard::unheard,

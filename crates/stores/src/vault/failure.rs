@@ -23,6 +23,17 @@ pub(super) fn is_its_own(answer: &Answer) -> bool {
     answer.json::<Shape>().is_ok()
 }
 
+/// Whether it is Vault that answers: with an error of its own, or with what it gives a number, such as the 404 of a
+/// version that was deleted.
+pub(super) fn is_of_vault(answer: &Answer) -> bool {
+    #[derive(Deserialize)]
+    struct Numbered {
+        #[serde(rename = "request_id")]
+        _number: IgnoredAny,
+    }
+    is_its_own(answer) || answer.json::<Numbered>().is_ok()
+}
+
 /// Whether this is Vault's own word that there is nothing under the path.
 pub(super) fn is_nothing(answer: &Answer) -> bool {
     answer.status == StatusCode::NOT_FOUND
@@ -44,7 +55,7 @@ pub(super) fn of(answer: &Answer) -> Error {
     if !is_its_own(answer) {
         return answer.interposed();
     }
-    match status {
+    let error = match status {
         // What is asked is well-formed, so it is not the request that is at fault. A standby answers so while a new
         // mount is set up.
         StatusCode::BAD_REQUEST => error(ErrorKind::Unavailable, "the server does not take the request now")
@@ -70,17 +81,15 @@ pub(super) fn of(answer: &Answer) -> Error {
             error(ErrorKind::Unavailable, "the server has trouble of its own")
                 .with_help("the server's log says why")
         }
-        _ => answer.interposed(),
-    }
+        _ => return answer.interposed(),
+    };
+    if error.kind().is_retryable() { answer.with_retry_after(error) } else { error }
 }
 
 fn throttled(answer: &Answer) -> Error {
     let error = Error::new(ErrorKind::Throttled, "a rate limit quota of the server is used up (HTTP 429)")
         .with_help("a longer 'cache_ttl' asks less often; quotas are under sys/quotas/rate-limit");
-    match answer.retry_after() {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    }
+    answer.with_retry_after(error)
 }
 
 /// The token is good, and its policies do not allow this.
@@ -231,6 +240,30 @@ pub(super) mod tests {
             (403, r#"{"errors":[]}"#),
         ] {
             assert!(!is_nothing(&answer(status, body)), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_outage_may_say_when_it_is_over() {
+        for status in [412, 500, 503] {
+            let mut answer = answer(status, r#"{"errors":["sealed"]}"#);
+            answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+            assert_eq!(of(&answer).retry_after(), Some(Duration::from_secs(7)), "{status}");
+        }
+    }
+
+    #[test]
+    fn vault_answers_with_errors_or_a_number() {
+        for (body, is_of_vault) in [
+            (r#"{"errors":[]}"#, true),
+            (r#"{"request_id":"1","data":{"data":null,"metadata":{"version":1}}}"#, true),
+            (r#"{"request_id":"1","data":null,"warnings":["Invalid path"]}"#, true),
+            (r#"{"data":"of some other program"}"#, false),
+            ("<html></html>", false),
+            ("{}", false),
+            ("", false),
+        ] {
+            assert_eq!(super::is_of_vault(&answer(404, body)), is_of_vault, "{body}");
         }
     }
 

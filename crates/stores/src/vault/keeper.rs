@@ -44,7 +44,9 @@ impl Life {
     /// Of a token that begins now. None if it lives for ever.
     fn of(lease: Lease, now: Instant) -> Option<Self> {
         let lasts = lease.duration();
-        (!lasts.is_zero()).then(|| Life { lasts, ends: now + lasts, is_renewable: lease.is_renewable })
+        // An end beyond what a clock can hold is none.
+        let ends = now.checked_add(lasts).filter(|_| !lasts.is_zero())?;
+        Some(Life { lasts, ends, is_renewable: lease.is_renewable })
     }
 
     /// Two thirds of the whole.
@@ -144,7 +146,8 @@ impl Watch {
         let Told { ttl, creation_ttl, renewable } = answer.json::<Reply>()?.data;
         let left = Duration::from_secs(ttl);
         let lasts = left.max(Duration::from_secs(creation_ttl));
-        Ok((ttl > 0).then(|| Life { lasts, ends: Instant::now() + left, is_renewable: renewable }))
+        let ends = Instant::now().checked_add(left).filter(|_| !left.is_zero());
+        Ok(ends.map(|ends| Life { lasts, ends, is_renewable: renewable }))
     }
 
     /// Renews the token, or has another one in its place. Tries again until its end if nobody answers.
@@ -229,6 +232,7 @@ mod tests {
         let life = Life::of(lease(45), now).unwrap();
         assert_eq!(life.due() - now, Duration::from_secs(30));
         assert!(Life::of(lease(0), now).is_none());
+        assert!(Life::of(lease(u64::MAX), now).is_none(), "no clock holds its end");
     }
 
     #[test]

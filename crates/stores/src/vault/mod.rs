@@ -54,6 +54,7 @@ pub(crate) const CONNECTOR: Connector = Connector {
     spec: ConnectorSpec::new("hashicorp.vault.v1", "key/value engines of HashiCorp Vault and OpenBao")
         .writable()
         .over_network()
+        .with_credential_variables(&variable::TOKEN)
         .with_settings(&[
             Setting::new("address", SettingKind::Text, "the address of the server")
                 .with_default("(BAO_ADDR, else VAULT_ADDR)"),
@@ -98,7 +99,10 @@ pub(crate) const CONNECTOR: Connector = Connector {
 pub struct VaultStore {
     session: Arc<Session>,
     mount: Mount,
-    kv: OnceCell<Kv>,
+    /// The version of the engine, as it is set.
+    kv_is_set: Option<Kv>,
+    /// The version of the engine, as the server says.
+    kv_is_told: OnceCell<Kv>,
     field: FieldRule,
     /// What a listing is narrowed to.
     prefix: String,
@@ -125,7 +129,8 @@ impl VaultStore {
         Ok(VaultStore {
             session: Arc::new(Session::new(servers, source)),
             mount: Mount::parse("mount", settings.text("mount").unwrap_or("secret"))?,
-            kv: OnceCell::new_with(kv),
+            kv_is_set: kv,
+            kv_is_told: OnceCell::new(),
             field: FieldRule::parse(settings.text("field"))?,
             prefix: settings.text("prefix").unwrap_or_default().to_owned(),
         })
@@ -133,7 +138,31 @@ impl VaultStore {
 
     /// The version of the engine: as set, or as the server says when it is first asked.
     async fn kv(&self) -> Result<Kv> {
-        let asked = self.kv.get_or_try_init(|| async {
+        match self.kv_is_set {
+            Some(kv) => Ok(kv),
+            None => match self.told_kv().await {
+                // It is refused for a mount that is not there as for one in which nothing is allowed. The request
+                // itself tells the two apart.
+                Err(error) if error.kind() == ErrorKind::Denied => Ok(Kv::V2),
+                told => told,
+            },
+        }
+    }
+
+    /// As [`kv`](Self::kv), before a write: an engine of the other version takes it for one of something else.
+    async fn kv_to_write(&self) -> Result<Kv> {
+        let Some(set) = self.kv_is_set else { return self.kv().await };
+        match self.told_kv().await {
+            Ok(told) if told != set => Err(failure::wrong_version()),
+            // It may not be told, or be an engine that is no key/value store and is written in the same way.
+            Err(error) if !matches!(error.kind(), ErrorKind::Denied | ErrorKind::InvalidConfig) => Err(error),
+            _ => Ok(set),
+        }
+    }
+
+    /// The version of the engine, as the server says. It is asked once.
+    async fn told_kv(&self) -> Result<Kv> {
+        let asked = self.kv_is_told.get_or_try_init(|| async {
             let path = ["sys", "internal", "ui", "mounts"].into_iter().chain(self.mount.segments());
             let answer = self.session.ask(&Request::get(path)).await?;
             if answer.status.is_success() {
@@ -142,13 +171,7 @@ impl VaultStore {
                 Err(failure::of(&answer))
             }
         });
-        match asked.await {
-            Ok(&kv) => Ok(kv),
-            // It is refused for a mount that is not there as for one in which nothing is allowed. The request itself
-            // tells the two apart.
-            Err(error) if error.kind() == ErrorKind::Denied => Ok(Kv::V2),
-            Err(error) => Err(error),
-        }
+        asked.await.copied()
     }
 
     /// The answer to a read: a success, or a 404, which [`Held`] reads.
@@ -178,11 +201,11 @@ impl VaultStore {
     async fn put(&self, kv: Kv, name: &SecretName, held: &Held<'_>, value: &SecretValue) -> Result<Put> {
         let cas = (kv == Kv::V2).then(|| held.version());
         let body = self.field.body(held, value, cas)?;
-        let answer = self.session.ask(&Request::post(self.mount.data(kv, name), body)).await?;
+        let request = Request::post(self.mount.data(kv, name), body);
+        let request = if cas.is_some() { request } else { request.once() };
+        let answer = self.session.ask(&request).await?;
         if answer.status.is_success() {
-            if kv == Kv::V2 {
-                reply::written_version(&answer)?;
-            }
+            reply::check_written(&answer, kv)?;
             return Ok(Put::Done);
         }
         // What the server refuses of a write that is well-formed is its check-and-set; nothing but its prose says so.
@@ -194,7 +217,7 @@ impl VaultStore {
 
     async fn write(&self, name: &SecretName, value: &SecretValue) -> Result<()> {
         place::check_name(name)?;
-        let kv = self.kv().await?;
+        let kv = self.kv_to_write().await?;
         let mut before = None;
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
@@ -229,14 +252,14 @@ impl VaultStore {
         }
         let request = Request::delete(self.mount.metadata(kv, name.as_str()));
         let answer = self.session.ask(&request).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(failure::of(&answer)) }
+        if answer.status.is_success() { reply::check_done(&answer) } else { Err(failure::of(&answer)) }
     }
 
     /// One change, made only if the secret is still what the caller saw.
     async fn change(&self, change: &Change) -> Result<()> {
         let Change { name, before, after } = change;
         place::check_name(name)?;
-        let kv = self.kv().await?;
+        let kv = self.kv_to_write().await?;
         let answer = self.fetch(kv, name, None).await?;
         let held = Held::of(&answer, kv)?;
         change.check(held.value(&self.field))?;
@@ -276,7 +299,10 @@ impl VaultStore {
         if !answer.status.is_success() {
             return Err(failure::of(&answer));
         }
-        Ok(answer.json::<Listing>()?.data.keys.iter().map(|key| format!("{folder}{key}")).collect())
+        let keys = answer.json::<Listing>()?.data.keys;
+        // One without a name would be the folder itself, and that be listed for ever.
+        let named = keys.iter().filter(|key| !key.trim_end_matches('/').is_empty());
+        Ok(named.map(|key| format!("{folder}{key}")).collect())
     }
 
     /// Whether a path is under the prefix, or a folder on the way to it.
@@ -353,7 +379,7 @@ impl SecretStoreConnector for VaultStore {
 
     /// Those of version 2 of the engine, until version 1 is known to be there.
     fn capabilities(&self) -> Capabilities {
-        let has_versions = self.kv.get() != Some(&Kv::V1);
+        let has_versions = self.kv_is_set.or(self.kv_is_told.get().copied()) != Some(Kv::V1);
         let mut capabilities = Capabilities::default();
         capabilities.names = place::NAMES;
         capabilities.cas = has_versions;

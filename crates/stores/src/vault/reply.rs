@@ -50,7 +50,8 @@ struct Reply<'a> {
 struct Versioned<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
-    metadata: Metadata,
+    /// None in a document of version 1 that has a field of that name.
+    metadata: Option<Metadata>,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +94,8 @@ impl<'a> Held<'a> {
             }
             Kv::V2 => {
                 let versioned: Versioned<'_> = json::parse(data.get().as_bytes()).map_err(unreadable)?;
-                let Metadata { version, deletion_time } = versioned.metadata;
+                let Metadata { version, deletion_time } =
+                    versioned.metadata.ok_or_else(failure::wrong_version)?;
                 let Some(text) = versioned.data.filter(|_| !is_missing) else {
                     return Ok(Held::Deleted(version));
                 };
@@ -142,16 +144,31 @@ impl Reply<'_> {
     }
 }
 
-/// The number of the version that a write of version 2 of the engine made.
+/// Checks that a successful write was one: an answer of something in between confirms nothing.
 ///
-/// Version 1 takes the same request for a document of its own, and answers nothing: then `InvalidConfig`.
-pub(super) fn written_version(answer: &Answer) -> Result<u64> {
+/// - `Malformed` if it is not Vault that answers. Then nobody knows whether it was written.
+/// - `InvalidConfig` if the write is of version 2 of the engine and the answer is not: version 1 takes the same request
+///   for a document of its own.
+pub(super) fn check_written(answer: &Answer, kv: Kv) -> Result<()> {
     #[derive(Deserialize)]
     struct Written {
-        data: Metadata,
+        #[serde(rename = "data")]
+        _data: Metadata,
     }
-    let written: Result<Written> = answer.json();
-    written.map(|written| written.data.version).map_err(|_| failure::wrong_version())
+    check_done(answer)?;
+    match kv {
+        Kv::V2 if answer.json::<Written>().is_err() => Err(failure::wrong_version()),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that it is Vault that says that something is done: it says nothing at all (204), or more than that.
+pub(super) fn check_done(answer: &Answer) -> Result<()> {
+    if answer.status == StatusCode::NO_CONTENT || failure::is_of_vault(answer) {
+        Ok(())
+    } else {
+        Err(malformed("is not what the store says when something is written or removed"))
+    }
 }
 
 /// The version of the engine that is mounted at `mount`, of the answer that tells it.
@@ -227,10 +244,33 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_none_is_malformed_and_shows_nothing() {
-        for body in ["canary", "{}", r#"{"data":"canary"}"#, r#"{"data":{"data":{"value":"canary"}}}"#] {
+        for (body, kind) in [
+            ("canary", ErrorKind::Malformed),
+            ("{}", ErrorKind::Malformed),
+            (r#"{"data":"canary"}"#, ErrorKind::Malformed),
+            // A document of version 1 that has such a field.
+            (r#"{"data":{"data":{"value":"canary"}}}"#, ErrorKind::InvalidConfig),
+        ] {
             let error = value(200, body, Kv::V2).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
+            assert_eq!(error.kind(), kind, "{body}");
             assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_write_is_confirmed_by_vault_alone() {
+        let written = r#"{"request_id":"1","data":{"version":3}}"#;
+        let warned = r#"{"request_id":"1","data":null,"warnings":["…"]}"#;
+        for (status, body, one, two) in [
+            (204, "", None, Some(ErrorKind::InvalidConfig)),
+            (200, warned, None, Some(ErrorKind::InvalidConfig)),
+            (200, written, None, None),
+            (200, "", Some(ErrorKind::Malformed), Some(ErrorKind::Malformed)),
+            (200, "<html></html>", Some(ErrorKind::Malformed), Some(ErrorKind::Malformed)),
+            (200, "{}", Some(ErrorKind::Malformed), Some(ErrorKind::Malformed)),
+        ] {
+            let refused = |kv| check_written(&answer(status, body), kv).err().map(|error| error.kind());
+            assert_eq!((refused(Kv::V1), refused(Kv::V2)), (one, two), "{status} {body}");
         }
     }
 

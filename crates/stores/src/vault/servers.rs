@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     connector::OpenContext,
-    network::{Answer, Endpoint, Http, header},
+    network::{Answer, Endpoint, Http, header, is_unsent},
 };
 
 /// What is asked of a server.
@@ -29,11 +29,20 @@ pub(super) struct Request<'r> {
     pub(super) path: Vec<&'r str>,
     pub(super) query: Vec<(&'static str, &'r str)>,
     pub(super) body: Option<Bytes>,
+    /// Whether it may be made again when nobody knows what became of it: it reads, or it is refused if somebody else
+    /// came in between.
+    is_repeatable: bool,
 }
 
 impl<'r> Request<'r> {
     pub(super) fn get(path: impl IntoIterator<Item = &'r str>) -> Self {
-        Request { method: Method::GET, path: path.into_iter().collect(), query: Vec::new(), body: None }
+        Request {
+            method: Method::GET,
+            path: path.into_iter().collect(),
+            query: Vec::new(),
+            body: None,
+            is_repeatable: true,
+        }
     }
 
     /// The names under a path. Vault's own method for it, `LIST`, does not pass every proxy.
@@ -46,14 +55,21 @@ impl<'r> Request<'r> {
     }
 
     pub(super) fn delete(path: impl IntoIterator<Item = &'r str>) -> Self {
-        Request { method: Method::DELETE, ..Request::get(path) }
+        Request { method: Method::DELETE, ..Request::get(path) }.once()
+    }
+
+    /// One that would undo what somebody else has written since, were it made again.
+    pub(super) fn once(self) -> Self {
+        Request { is_repeatable: false, ..self }
     }
 }
 
 /// One cluster, by the addresses of its nodes or of what stands before them.
 ///
 /// - A call goes to the server that answered last. If it does not answer, or cannot serve now (it is sealed, there
-///   is no leader, it lags behind), the others are asked in turn, each once.
+///   is no leader, it lags behind), or something before it refuses, the others are asked in turn, each once.
+/// - A request that must not be made twice goes on only where it cannot have been done: there was no connection, or
+///   the server itself says that it does not serve. The next one begins at another server.
 /// - Several servers share the time of one request, so that one that hangs leaves time for the rest.
 /// - A rate limit is an answer: no other server is asked to get around it.
 /// - A redirect is followed to a server that is configured, and to no other; what is asked there, and the token,
@@ -108,12 +124,20 @@ impl Servers {
                     trouble.note(at, Ok(answer));
                     leader
                 }
-                Ok(answer) if cannot_serve(answer.status) => {
+                Ok(answer) if !is_served(&answer) => {
+                    let is_undone = request.is_repeatable || is_undone(&answer);
                     trouble.note(at, Ok(answer));
+                    if !is_undone {
+                        return Err(self.ended(at, trouble).await);
+                    }
                     None
                 }
                 Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    let is_undone = request.is_repeatable || is_unsent(&error);
                     trouble.note(at, Err(error));
+                    if !is_undone {
+                        return Err(self.ended(at, trouble).await);
+                    }
                     None
                 }
                 answer => {
@@ -127,6 +151,12 @@ impl Servers {
                 None => return Err(self.explained(trouble).await),
             }
         }
+    }
+
+    /// The error of a request that ends at this server, for nobody knows what became of it.
+    async fn ended(&self, at: usize, trouble: Trouble) -> Error {
+        self.preferred.store(at + 1, Ordering::Relaxed);
+        self.explained(trouble).await
     }
 
     async fn send_to(&self, at: usize, request: &Request<'_>, token: Option<&HeaderValue>) -> Result<Answer> {
@@ -235,7 +265,17 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT)
 }
 
-/// Whether another server may be able to answer: this one fails, is sealed, has no leader, or lags behind.
-fn cannot_serve(status: StatusCode) -> bool {
-    status.is_server_error() || status == StatusCode::PRECONDITION_FAILED
+/// Whether this is the answer. Else another server may be able to give one: this one fails, is sealed, has no leader,
+/// or lags behind; or it is not Vault that answered. A throttle is an answer, whoever throttles.
+fn is_served(answer: &Answer) -> bool {
+    let status = answer.status;
+    let is_out = status.is_server_error() || status == StatusCode::PRECONDITION_FAILED;
+    let may_be_foreign = !status.is_success() && status != StatusCode::TOO_MANY_REQUESTS;
+    !is_out && !(may_be_foreign && !failure::is_of_vault(answer))
+}
+
+/// Whether a server that does not serve says so itself, before it does anything.
+fn is_undone(answer: &Answer) -> bool {
+    let refuses = matches!(answer.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::PRECONDITION_FAILED);
+    refuses && failure::is_its_own(answer)
 }

@@ -39,6 +39,8 @@ pub(crate) enum Refusal {
     Denied,
     /// There is no such secret.
     NotFound,
+    /// The backend has trouble of its own, and says so with HTTP 500 or 503.
+    Outage,
     /// Too many calls, with the status that this backend uses for it.
     Throttled,
     /// Too many calls, told with HTTP 400 (AWS), if this backend does that.
@@ -121,6 +123,11 @@ pub(crate) trait Backend: Send + Sync {
     fn is_login(&self, request: &Request) -> bool {
         let _ = request;
         false
+    }
+
+    /// Whether a request for data writes. A backend that does everything with `POST` judges by something else.
+    fn is_write(&self, request: &Request) -> bool {
+        request.method != "GET"
     }
 
     /// Whether a request for data stays within `space`, whatever the name in it: it names the space, and does not

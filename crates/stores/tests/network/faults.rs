@@ -10,21 +10,21 @@ use libtest_mimic::Trial;
 use modelmesh_secrets::{
     BaseSecretStore, Error, ErrorKind,
     ErrorKind::{Denied, Malformed, NotFound, StoreAuth, Throttled, Unavailable},
-    SecretName, StoreSource as _,
+    SecretName, SecretValue, StoreSource as _,
     clock::ManualClock,
     live::LiveStores as _,
     observe::EventKind,
 };
 
-use modelmesh_testkit::servers::proxy::Fault;
+use modelmesh_testkit::servers::proxy::{Fault, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     backend::{Backend, Refusal},
     child::{Errand, Orders, Other, Task, say},
     stage::{
-        Cause::{self, Bare, Body, Drip, Oversized, Own, Redirect, Refused, Reset, RetryAfter, Silence},
-        Cause::{Truncated, Unauthenticated, UnknownAuthority},
+        Cause::{self, Bare, Body, Drip, OutageFor, Oversized, Own, Redirect, Refused, Reset, RetryAfter},
+        Cause::{Silence, Truncated, Unauthenticated, UnknownAuthority},
         OVERSIZED, Stage,
     },
 };
@@ -87,6 +87,9 @@ const TABLE: &[Row] = &[
     row(RetryAfter(1),                       Throttled,    Tries::All,  Held::Stale),
     // Longer than `fetch_timeout`: it fails at once.
     row(RetryAfter(3600),                    Throttled,    Tries::Once, Held::Stale),
+    row(Own(Refusal::Outage),                Unavailable,  Tries::All,  Held::Stale),
+    row(OutageFor(1),                        Unavailable,  Tries::All,  Held::Stale),
+    row(OutageFor(3600),                     Unavailable,  Tries::Once, Held::Stale),
     row(Unauthenticated,                     StoreAuth,    Tries::Once, Held::Stale),
     row(Body("{\"value\": \"cut"),           Malformed,    Tries::Once, Held::Stale),
     row(Body("<html>Please log in</html>"),  Malformed,    Tries::Once, Held::Stale),
@@ -119,12 +122,13 @@ pub(crate) fn trials(backend: &Arc<dyn Backend>) -> Vec<Trial> {
             crate::trial(format!("faults::{label}::{id}::cache"), move || cache(other, row)),
         ]
     });
-    let (one, other) = (Arc::clone(backend), Arc::clone(backend));
+    let (one, two, other) = (Arc::clone(backend), Arc::clone(backend), Arc::clone(backend));
     let logins = crate::trial(format!("faults::{label}::logins"), move || logins(one));
+    let confirmations = crate::trial(format!("faults::{label}::confirmations"), move || confirmations(two));
     // Other systems do not tell how much memory a process has had.
     let memory = cfg!(target_os = "linux")
         .then(|| crate::trial(format!("faults::{label}::memory"), move || memory(other)));
-    rows.chain([logins]).chain(memory).collect()
+    rows.chain([logins, confirmations]).chain(memory).collect()
 }
 
 /// What really happens for this backend: one that has no such refusal may see its status from others alone.
@@ -178,7 +182,7 @@ async fn calls(backend: Arc<dyn Backend>, row: Row) {
     assert_helpful(&error, &stage);
     assert_tried(&stage, row.cause, "get", tries);
     assert!(took < fetch_timeout(row.cause) + GRACE, "{took:?}");
-    if let RetryAfter(seconds) = row.cause {
+    if let RetryAfter(seconds) | OutageFor(seconds) = row.cause {
         assert_eq!(error.retry_after(), Some(Duration::from_secs(seconds)));
         assert!(took >= Duration::from_secs(seconds) * (u32::try_from(tries).unwrap() - 1), "{took:?}");
     }
@@ -187,8 +191,8 @@ async fn calls(backend: Arc<dyn Backend>, row: Row) {
         assert!(read < OVERSIZED / 2, "{read} bytes were taken: the limit is 8 MiB, and what sockets buffer");
     }
 
-    // Of a write that got no answer, nobody knows whether it happened: it is not made again. What a write makes of
-    // an answer that is none, or of 'not found', is its own affair.
+    // Of a write that got no answer, nobody knows whether it happened: it is not made again. For an answer that is
+    // none see `confirmations`; what a write makes of 'not found' is its own affair.
     if matches!(row.kind, Throttled | Unavailable | Denied) {
         let written = store.management().unwrap().set(&stage.name, &stage.value.value()).await;
         let error = written.unwrap_err();
@@ -383,6 +387,34 @@ async fn logins(backend: Arc<dyn Backend>) {
         }
         assert!(stage.bystander.visits().is_empty(), "nobody follows a redirect to another host");
         stage.proxy.forward();
+    }
+}
+
+/// A success of somebody in between confirms no write. It is not made again, for it may have been made.
+async fn confirmations(backend: Arc<dyn Backend>) {
+    let stage = Stage::new(&backend).await;
+    // Google has nothing more to say of a removal than '{}'.
+    let bodies = [("", &[false, true][..]), ("{}", &[false]), ("<html>Blocked</html>", &[false, true])];
+    for (body, calls) in bodies {
+        let store = stage.warm_store(&settings(Body(body), TRIES)).await;
+        let writer = store.management().unwrap();
+        for &is_removal in calls {
+            let judge = Arc::clone(&backend);
+            let strikes = move |request: &Request| !request.is_login && judge.is_write(request);
+            stage.proxy.inject_where(stage.fault(Body(body)).unwrap(), strikes.clone());
+            let done = match is_removal {
+                true => writer.delete(&stage.name).await,
+                false => writer.set(&stage.name, &SecretValue::new("another value")).await,
+            };
+            let error = done.unwrap_err();
+            assert_eq!(error.kind(), Malformed, "{body:?}: {error:?}");
+            assert_helpful(&error, &stage);
+            let writes = stage.take_requests().iter().filter(|&request| strikes(request)).count();
+            assert_eq!(writes, 1, "{body:?}");
+            stage.proxy.forward();
+            let held = store.get(&stage.name).await.unwrap();
+            assert!(held.expose() == stage.value.text(), "the backend was not asked");
+        }
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) enum Cause {
     Own(Refusal),
     /// The backend's own throttle, which asks to be left alone for so many seconds.
     RetryAfter(u64),
+    /// The backend's own trouble, which asks to be left alone for so many seconds.
+    OutageFor(u64),
     /// The backend does not accept the credentials.
     Unauthenticated,
 }
@@ -67,11 +69,13 @@ impl Cause {
             Cause::Own(refusal) => match refusal {
                 Refusal::Denied => "own-403".into(),
                 Refusal::NotFound => "own-404".into(),
+                Refusal::Outage => "own-5xx".into(),
                 Refusal::Throttled => "throttle-as-429".into(),
                 Refusal::ThrottledWith400 => "throttle-as-400".into(),
                 Refusal::ThrottledWith403 => "throttle-as-403".into(),
             },
             Cause::RetryAfter(seconds) => format!("throttle-with-retry-after-{seconds}"),
+            Cause::OutageFor(seconds) => format!("own-5xx-with-retry-after-{seconds}"),
             Cause::Unauthenticated => "own-401".into(),
         }
     }
@@ -189,8 +193,11 @@ impl Stage {
             Cause::Oversized { is_announced } => Fault::Oversized { bytes: OVERSIZED, is_announced },
             Cause::Own(refusal) => Fault::Answer(self.backend.refusal(refusal)?.reply()),
             Cause::RetryAfter(seconds) => {
-                let reply = self.throttle().reply().with_header("Retry-After", &seconds.to_string());
-                Fault::Answer(reply)
+                Fault::Answer(self.throttle().reply().with_header("Retry-After", &seconds.to_string()))
+            }
+            Cause::OutageFor(seconds) => {
+                let outage = self.backend.refusal(Refusal::Outage)?;
+                Fault::Answer(outage.reply().with_header("Retry-After", &seconds.to_string()))
             }
             Cause::Unauthenticated => Fault::Answer(self.backend.unauthenticated()?.0.reply()),
         })

@@ -44,13 +44,13 @@ pub(crate) fn entry(address: &str, region: &str) -> String {
 }
 
 /// An error of Amazon's with this code.
-fn shaped(code: &str) -> Shaped {
+fn shaped(status: u16, code: &str) -> Shaped {
     let headers = vec![
         ("content-type", "application/x-amz-json-1.1".to_owned()),
         ("x-amzn-requestid", "5f0c1d7e-8a0b-4d52-9c53-0a5b8e6f7a11".to_owned()),
     ];
     let body = json!({ "__type": code, "Message": "Refused." }).to_string();
-    Shaped { status: 400, headers, body }
+    Shaped { status, headers, body }
 }
 
 #[async_trait::async_trait]
@@ -86,19 +86,29 @@ impl Backend for Aws {
     }
 
     fn refusal(&self, refusal: Refusal) -> Option<Shaped> {
-        let code = match refusal {
-            Refusal::Denied => "AccessDeniedException",
-            Refusal::NotFound => "ResourceNotFoundException",
-            Refusal::ThrottledWith400 => "ThrottlingException",
+        let (status, code) = match refusal {
+            Refusal::Denied => (400, "AccessDeniedException"),
+            Refusal::NotFound => (400, "ResourceNotFoundException"),
+            Refusal::Outage => (500, "InternalServiceError"),
+            Refusal::ThrottledWith400 => (400, "ThrottlingException"),
             // Amazon throttles with 400 alone.
             Refusal::Throttled | Refusal::ThrottledWith403 => return None,
         };
-        Some(shaped(code))
+        Some(shaped(status, code))
     }
 
     fn unauthenticated(&self) -> Option<(Shaped, usize)> {
         // Again with credentials that are read anew.
-        Some((shaped("UnrecognizedClientException"), 2))
+        Some((shaped(400, "UnrecognizedClientException"), 2))
+    }
+
+    fn is_write(&self, request: &Request) -> bool {
+        let call = |prefix: &str| {
+            request.headers.iter().any(|(name, value)| {
+                name == "x-amz-target" && value.starts_with(&format!("secretsmanager.{prefix}"))
+            })
+        };
+        !["Get", "BatchGet", "List", "Describe"].into_iter().any(call)
     }
 
     fn is_within(&self, space: &Space, request: &Request) -> bool {

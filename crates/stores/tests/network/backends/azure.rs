@@ -85,6 +85,7 @@ impl Backend for Azure {
         let (status, code, inner, wait) = match refusal {
             Refusal::Denied => (403, "Forbidden", Some("ForbiddenByRbac"), None),
             Refusal::NotFound => (404, "SecretNotFound", None, None),
+            Refusal::Outage => (503, "ServiceUnavailable", None, None),
             Refusal::Throttled => (429, "Throttled", None, Some("1")),
             Refusal::ThrottledWith400 | Refusal::ThrottledWith403 => return None,
         };

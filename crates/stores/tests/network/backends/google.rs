@@ -116,6 +116,7 @@ impl Backend for Google {
                 (403, "PERMISSION_DENIED", json!([reason]))
             }
             Refusal::NotFound => (404, "NOT_FOUND", json!([])),
+            Refusal::Outage => (503, "UNAVAILABLE", json!([])),
             Refusal::Throttled => (429, "RESOURCE_EXHAUSTED", json!([])),
             Refusal::ThrottledWith400 | Refusal::ThrottledWith403 => return None,
         };

@@ -201,6 +201,7 @@ impl Backend for Kubernetes {
         let (status, kind, body) = match refusal {
             Refusal::Denied => status(403, "Forbidden"),
             Refusal::NotFound => status(404, "NotFound"),
+            Refusal::Outage => status(503, "ServiceUnavailable"),
             // Priority and fairness has no shape of its own.
             Refusal::Throttled => {
                 (429, "text/plain; charset=utf-8", "Too many requests, please try again later.\n".into())

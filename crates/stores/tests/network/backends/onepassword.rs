@@ -114,6 +114,7 @@ impl Backend for OnePassword {
             Refusal::Denied => refused(403, "vault is not in scope"),
             // A title that no item has.
             Refusal::NotFound => shaped(200, &json!([])),
+            Refusal::Outage => refused(503, "Service unavailable"),
             Refusal::Throttled => refused(429, "Too many requests"),
             Refusal::ThrottledWith400 | Refusal::ThrottledWith403 => return None,
         })

@@ -131,6 +131,7 @@ impl Backend for Engine {
         let (status, errors) = match refusal {
             Refusal::Denied => (403, json!(["1 error occurred:\n\t* permission denied\n\n"])),
             Refusal::NotFound => (404, json!([])),
+            Refusal::Outage => (503, json!(["local node not active but active cluster node not found"])),
             Refusal::Throttled => (429, json!(["request path \"kv/data/key\": rate limit quota exceeded"])),
             Refusal::ThrottledWith400 | Refusal::ThrottledWith403 => return None,
         };

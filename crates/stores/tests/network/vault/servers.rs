@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use modelmesh_secrets::ErrorKind;
-use modelmesh_testkit::servers::vault::VaultServer;
+use modelmesh_testkit::servers::{
+    proxy::{Fault, FaultProxy, Request},
+    vault::VaultServer,
+};
 use serde_json::json;
 
-use super::{Store, error, get, kind, of_shared, put, scripted::Scripted};
+use super::{Store, delete, error, get, kind, of_shared, put, scripted::Scripted, set};
 use crate::backends::vault::{Shared, Vault, open};
 
 pub(super) fn trials(shared: &Shared) -> Vec<Trial> {
@@ -23,6 +26,8 @@ pub(super) fn trials(shared: &Shared) -> Vec<Trial> {
         a_sealed_server_says_so,
         a_sealed_server_is_passed_over,
         what_a_proxy_says_is_not_vaults,
+        who_is_refused_by_a_proxy_asks_the_next,
+        what_would_undo_a_later_write_is_not_made_twice,
     ]
 }
 
@@ -162,5 +167,48 @@ async fn what_a_proxy_says_is_not_vaults(vault: &Vault) {
         assert_eq!(kind(super::set(&store, "key", "x")).await, ErrorKind::Unavailable, "{head} {body}");
         assert_eq!(kind(super::delete(&store, "key")).await, ErrorKind::Unavailable, "{head} {body}");
         assert_eq!(kind(store.management().unwrap().list()).await, ErrorKind::Unavailable, "{head} {body}");
+    }
+}
+
+async fn who_is_refused_by_a_proxy_asks_the_next(vault: &Vault) {
+    for head in ["404 Not Found", "403 Forbidden", "401 Unauthorized", "400 Bad Request", "301 Moved"] {
+        let proxy = Scripted::saying(head, "<html>no backend</html>");
+        let store = asking(vault, &[&proxy.address, vault.server.address()]).await;
+        for _ in 0..2 {
+            assert_eq!(get(&store, "key").await.unwrap(), "held", "{head}");
+        }
+        assert_eq!(proxy.requests(), 1, "who answered is asked first: {head}");
+    }
+}
+
+/// What is lost is the answer: the server has done what it was asked.
+async fn what_would_undo_a_later_write_is_not_made_twice(vault: &Vault) {
+    let proxy = FaultProxy::start(vault.server.address(), None, |_| false);
+    let is_write = |request: &Request| request.method != "GET";
+    for (kv, is_made_again) in [(1, false), (2, true)] {
+        let mount = vault.server.mount(kv).await;
+        put(vault, &mount, "key", &json!({ "value": "held" })).await;
+        let entry = format!(
+            "store: hashicorp.vault.v1, addresses: ['{}', '{}'], mount: '{mount}', token: '{}'",
+            proxy.plain_address(),
+            vault.server.address(),
+            vault.token.text()
+        );
+        let store = open(&entry, &format!("kv_version: {kv}"), &[]).await.unwrap();
+        proxy.inject_where(Fault::Reset, is_write);
+        // Where it is check-and-set, it is found to be done.
+        let written = set(&store, "key", "new").await;
+        assert_eq!(
+            written.map_err(|error| error.kind()),
+            if is_made_again { Ok(()) } else { Err(ErrorKind::Unavailable) }
+        );
+        proxy.forward();
+        assert_eq!(get(&store, "key").await.unwrap(), "new");
+
+        let store = open(&entry, &format!("kv_version: {kv}"), &[]).await.unwrap();
+        proxy.inject_where(Fault::Reset, is_write);
+        assert_eq!(kind(delete(&store, "key")).await, ErrorKind::Unavailable);
+        proxy.forward();
+        assert_eq!(kind(get(&store, "key")).await, ErrorKind::NotFound);
     }
 }
