@@ -1,5 +1,5 @@
 // What several tests need: a folder of their own, and conditions that are awaited.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -18,8 +18,17 @@ export function file(t, name, text) {
   return path;
 }
 
+/** Gives a file another text as an editor does, at once: who reads it meanwhile never finds it empty. */
+export function rewrite(path, text) {
+  writeFileSync(`${path}~`, text);
+  renameSync(`${path}~`, path);
+}
+
+/** Longer than anything here takes on the slowest machine. It only bounds how long a failure takes. */
+export const LONG_MS = 60_000;
+
 /** Waits until something is so; what it was in the end is the caller's to assert. */
-export async function until(condition, limitMs = 20_000) {
+export async function until(condition, limitMs = LONG_MS) {
   const end = Date.now() + limitMs;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`it did not come to that within ${limitMs} ms: ${condition}`);

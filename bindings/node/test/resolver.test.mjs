@@ -7,14 +7,14 @@ import { runInNewContext } from 'node:vm';
 
 import { BaseSecretStore, CONNECTOR_REGISTRY, Generation, registerConnector, SecretResolver, SecretStoreError, SecretValue } from 'modelmesh';
 
-import { file, folder, gate, thrownBy, until } from './fixture.mjs';
+import { file, folder, gate, rewrite, thrownBy, until } from './fixture.mjs';
 
 const MEMORY = 'secrets: {store: modelmesh.memory-secrets.v1, secrets: {a: one, b: two, json: \'{"user":"u"}\'}}\n';
 
 /** A configuration beside a .env file that its secrets are in; `change` writes that file. */
 function rotating(t, secrets) {
   const path = folder(t);
-  const change = (text) => writeFileSync(join(path, 'keys.env'), text);
+  const change = (text) => rewrite(join(path, 'keys.env'), text);
   change(secrets);
   const config = join(path, 'modelmesh.yaml');
   writeFileSync(config, `
