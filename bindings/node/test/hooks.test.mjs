@@ -5,7 +5,10 @@ import { runInNewContext } from 'node:vm';
 
 import { BaseSecretStore, MemorySecretStore, SecretStoreError, SecretValue } from 'modelmesh';
 
-import { gate, thrownBy, until } from './fixture.mjs';
+import { gate, LONG_MS, thrownBy, until } from './fixture.mjs';
+
+// A value is refreshed 300 ms after it came, if it was read by then, and is there for a minute.
+const REFRESHED_SOON = { cacheTtlMs: 60_000, refreshAhead: 0.005 };
 
 /** A store over a function, that counts its calls. */
 class Hooked extends BaseSecretStore {
@@ -298,10 +301,10 @@ test('a value is fetched anew when its TTL is over', async () => {
 });
 
 test('an asynchronous refresh that meets a blocked thread costs no value', async () => {
-  const store = new Hooked(async () => 'v', { cacheTtlMs: 200, refreshAhead: 0.1 });
-  await store.getAsync('key');
+  const store = new Hooked(async () => 'v', REFRESHED_SOON);
   const busy = new MemorySecretStore();
-  const end = Date.now() + 20_000;
+  await store.getAsync('key');
+  const end = Date.now() + LONG_MS;
   while (store.calls.length === 1 && Date.now() < end) {
     busy.set('a', 'b');
     store.get('key');
@@ -313,10 +316,7 @@ test('an asynchronous refresh that meets a blocked thread costs no value', async
 /** A store over an asynchronous hook, whose value is cached and just being refreshed by the engine. */
 async function refreshing() {
   const { promise: refreshed, open } = gate();
-  const store = new Hooked(async (_, { calls }) => (calls.length === 2 ? await refreshed : `v${calls.length}`), {
-    cacheTtlMs: 60_000,
-    refreshAhead: 0.0001,
-  });
+  const store = new Hooked(async (_, { calls }) => (calls.length === 2 ? await refreshed : `v${calls.length}`), REFRESHED_SOON);
   await store.getAsync('key');
   await until(() => {
     store.get('key');
