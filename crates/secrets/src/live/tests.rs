@@ -13,25 +13,26 @@ use secrecy::ExposeSecret as _;
 use self::world::World;
 use super::*;
 
+/// How often is looked for what is bound to happen: for seconds, and longer on a machine that is busy.
+const PATIENCE: usize = 100_000;
+
 /// Waits a moment of real time for what other threads are about to do.
 fn settles(condition: &impl Fn() -> bool) -> bool {
-    for _ in 0..20 {
+    comes_about(20, condition)
+}
+
+fn eventually(what: &str, condition: impl Fn() -> bool) {
+    assert!(comes_about(PATIENCE, &condition), "{what} did not happen");
+}
+
+fn comes_about(looks: usize, condition: &impl Fn() -> bool) -> bool {
+    for _ in 0..looks {
         if condition() {
             return true;
         }
         thread::park_timeout(Duration::from_micros(200));
     }
     false
-}
-
-fn eventually(what: &str, condition: impl Fn() -> bool) {
-    for _ in 0..20_000 {
-        if condition() {
-            return;
-        }
-        thread::park_timeout(Duration::from_micros(200));
-    }
-    panic!("{what} did not happen");
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -112,6 +112,7 @@ impl World {
             if settles(&|| asking.is_finished()) {
                 return asking.join().unwrap();
             }
+            self.vault.answers();
             self.clock.advance(Duration::from_secs(1));
         }
         panic!("no outcome in five minutes");
@@ -305,16 +306,15 @@ fn an_activation_past_the_cache_does_not_share_one_that_was_not() {
     let resolver = world.start();
     world.vault.put("other", "x2");
     let other = &resolver.0.providers[1];
-    let turn = block_on(other.turn.lock());
-    let asking = [Reason::Rotation, Reason::Manual].map(|reason| {
-        let (resolver, asked) = (resolver.clone(), other.asked.load(Ordering::SeqCst));
-        let asking = thread::spawn(move || block_on(resolver.activate("other", reason)));
-        eventually("the question", || other.asked.load(Ordering::SeqCst) > asked);
-        // It has said that it asks, and is about to wait.
-        settles(&|| false);
-        asking
+    let activated = block_on(async {
+        let turn = other.turn.lock().await;
+        let asking = [Reason::Rotation, Reason::Manual].map(|reason| resolver.activate("other", reason));
+        let mut both = std::pin::pin!(futures_util::future::join_all(asking));
+        // Both ask, one after the other, and wait for their turn.
+        assert!(futures_util::FutureExt::now_or_never(both.as_mut()).is_none());
+        drop(turn);
+        both.await
     });
-    drop(turn);
-    let keys = asking.map(|asking| asking.join().unwrap().unwrap().setting("keys[0]").map(str::to_owned));
-    assert_eq!(keys.map(Option::unwrap), ["x1", "x2"]);
+    let keys: Vec<_> = activated.iter().map(|one| one.as_ref().unwrap().setting("keys[0]")).collect();
+    assert_eq!(keys, [Some("x1"), Some("x2")]);
 }
