@@ -1,10 +1,12 @@
 //! A server in a process of its own.
 
 use std::{
+    collections::BTreeSet,
     fmt, fs,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -83,11 +85,23 @@ impl Drop for ServerProcess {
     }
 }
 
-/// A port on which nothing listens. Another program may take it meanwhile; then the server does not start, and says
-/// why.
+/// A port on which nothing listens, and which this process is given once. So is the one after it, which some servers
+/// take for themselves.
+///
+/// The system gives neither to those who ask for any port: other tests do so all the time, and a server may take seconds
+/// until it listens. A program that wants just this port may still take it; then the server does not start, and says why.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port of loopback");
-    listener.local_addr().expect("it is bound").port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    for _ in 0..100_000 {
+        // From 20,000 to 29,999; the system's own begin at 32,768, or later.
+        let port = 20_000 + 2 * fastrand::u16(..5_000);
+        if is_free(port) && is_free(port + 1) && given.insert(port) {
+            return port;
+        }
+    }
+    panic!("no port of loopback is free");
 }
 
 /// A program of the Python environment that the test command makes: `python`, or one that a package brings.

@@ -103,7 +103,9 @@ impl FaultProxy {
             connections: AtomicUsize::new(0),
             oversized_bytes: AtomicU64::new(0),
         });
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port of loopback");
+        // A port that nobody is given while it is closed.
+        let port = crate::servers::free_port();
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a port of loopback");
         let address = listener.local_addr().expect("it is bound");
         listener.set_nonblocking(true).expect("a socket of ours");
         let (listening, orders) = unbounded_channel();
