@@ -124,11 +124,16 @@ impl Scene {
 
     /// Waits until no flight is under way: each holds the engine until it has landed and its events are told.
     fn wait(&self) {
-        for _ in 0..1_000_000 {
+        for look in 0..1_000_000 {
             if Arc::strong_count(&self.engine) == 1 {
                 return;
             }
-            std::thread::yield_now();
+            // It is a matter of microseconds, unless the other thread has no turn.
+            if look < 1_000 {
+                std::thread::yield_now();
+            } else {
+                std::thread::park_timeout(Duration::from_micros(50));
+            }
         }
         panic!("a call has no end");
     }
