@@ -27,7 +27,9 @@ use modelmesh_stores::{
 };
 use modelmesh_testkit::canary::{Canary, CanarySet};
 
+/// A fetch may take long by the clock of these tests, which passes a second in two real milliseconds.
 const FILE: &str = "
+secret-store.resolution.fetch_timeout: 10m
 secrets:
   store: modelmesh.dotenv.v1
   path: .env
