@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::mesh::Mesh;
 
@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Load {
     users: JoinSet<Summary>,
+    /// How many calls of each user have ended.
+    ended: watch::Sender<Vec<usize>>,
     is_over: Arc<AtomicBool>,
 }
 
@@ -53,8 +55,20 @@ impl Load {
     /// Sets `users` to work, each with one call at a time.
     pub fn start(mesh: &Arc<Mesh>, users: usize) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
-        let work = |_| use_mesh(Arc::clone(mesh), Arc::clone(&is_over));
-        Load { users: (0..users).map(work).collect(), is_over }
+        let ended = watch::Sender::new(vec![0; users]);
+        let work = |user| use_mesh(Arc::clone(mesh), user, ended.clone(), Arc::clone(&is_over));
+        Load { users: (0..users).map(work).collect(), ended, is_over }
+    }
+
+    /// Waits until a call of each user has ended that began after this was asked.
+    pub async fn calls_once_more(&self) {
+        let mut ended = self.ended.subscribe();
+        // One may be under way.
+        let wanted: Vec<usize> = ended.borrow_and_update().iter().map(|calls| calls + 2).collect();
+        let have_ended =
+            |ended: &Vec<usize>| ended.iter().zip(&wanted).all(|(ended, wanted)| ended >= wanted);
+        // The sender lives as long as this borrow of it.
+        let _ = ended.wait_for(have_ended).await;
     }
 
     /// Lets the calls under way end, and sums up.
@@ -71,7 +85,12 @@ impl Load {
     }
 }
 
-async fn use_mesh(mesh: Arc<Mesh>, is_over: Arc<AtomicBool>) -> Summary {
+async fn use_mesh(
+    mesh: Arc<Mesh>,
+    user: usize,
+    ended: watch::Sender<Vec<usize>>,
+    is_over: Arc<AtomicBool>,
+) -> Summary {
     let mut summary = Summary::default();
     while !is_over.load(Ordering::Relaxed) {
         let begin = Instant::now();
@@ -80,6 +99,7 @@ async fn use_mesh(mesh: Arc<Mesh>, is_over: Arc<AtomicBool>) -> Summary {
             Err(why) => summary.failed.push(why.to_string()),
         }
         summary.slowest = summary.slowest.max(begin.elapsed());
+        ended.send_modify(|ended| ended[user] += 1);
         tokio::time::sleep(PAUSE).await;
     }
     summary

@@ -104,6 +104,8 @@ async fn a_key_that_rotates_costs_one_store_call_and_no_request() {
         writer.set(&name("openai-key"), &format!("key-{count}").into()).await.unwrap();
         openai.switch(key(count));
         timeout(LONG, openai.accepted(&key(count))).await.unwrap();
+        // Each has the new key: a call has one more try, and is not to be refused for two rotations.
+        timeout(LONG, load.calls_once_more()).await.unwrap();
         sleep_until(next).await;
     }
     let summary = load.stop().await;
@@ -152,6 +154,8 @@ async fn a_key_and_its_organization_are_never_mixed() {
         assert!(writer.set_many(&both).await.iter().all(Result::is_ok));
         openai.switch(pair(count));
         timeout(LONG, openai.accepted(&pair(count))).await.unwrap();
+        // Each has the new key: a call has one more try, and is not to be refused for two rotations.
+        timeout(LONG, load.calls_once_more()).await.unwrap();
         sleep_until(next).await;
     }
     let summary = load.stop().await;
