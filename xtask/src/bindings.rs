@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    steps::{Outcome, output, root, step, words},
+    steps::{Outcome, fetch, output, root, step, words},
     tools::{self, pip},
 };
 
@@ -86,7 +86,7 @@ fn node() -> Outcome {
         command.current_dir(root().join("bindings/node"));
         command
     };
-    step("install npm packages", &mut npm("install --no-audit --no-fund --no-package-lock"))?;
+    fetch("install npm packages", &mut npm("install --no-audit --no-fund --no-package-lock"))?;
     step("build the npm package", &mut npm("run build"))?;
     step("types of the npm package", &mut npm("run check"))?;
     step("tests of the npm package", &mut npm("test"))?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    steps::{Outcome, root, step},
+    steps::{Outcome, fetch, root},
     tools,
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn build(python: &Path) -> Outcome<PathBuf> {
     let flags = format!("-s -w -X k8s.io/component-base/version.gitVersion={version}");
     let mut go = Command::new(tools::go(python)?);
     go.current_dir(&sources).args(["build", "-buildvcs=false", "-trimpath", "-ldflags", &flags, "-o"]);
-    step("build kube-apiserver (minutes, once)", go.arg(&program).arg("."))
+    fetch("build kube-apiserver (minutes, once)", go.arg(&program).arg("."))
         .map_err(|error| format!("{error}; it needs Go 1.24 or newer: https://go.dev/dl"))?;
     #[allow(clippy::disallowed_methods, reason = "a stamp of the build folder")]
     fs::write(&stamp, wanted).map_err(|error| error.to_string())?;

@@ -3,7 +3,8 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// What a chore comes to: an error says what to do.
@@ -29,6 +30,20 @@ pub(crate) fn step(title: &str, command: &mut Command) -> Outcome {
     let status = command.status().map_err(|error| format!("{title}: cannot run {command:?}: {error}"))?;
     println!("    {title}: {:.0} s", start.elapsed().as_secs_f64());
     if status.success() { Ok(()) } else { Err(format!("{title} failed ({status})")) }
+}
+
+/// Runs a step that gets something from elsewhere, three times at the most: servers fail now and then, and the machine's
+/// own package manager may be at work.
+pub(crate) fn fetch(title: &str, command: &mut Command) -> Outcome {
+    let mut more = 2;
+    loop {
+        match step(title, command) {
+            Err(why) if more > 0 => println!("    once more in a moment, because {why}"),
+            outcome => return outcome,
+        }
+        more -= 1;
+        thread::sleep(Duration::from_secs(10));
+    }
 }
 
 /// Runs a command for its standard output.

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use crate::steps::{Outcome, root, step, words};
+use crate::steps::{Outcome, fetch, root, step, words};
 
 /// Programs that tests run, and the Debian packages that hold them.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -45,9 +45,9 @@ pub(crate) fn programs() -> Outcome {
         return Err(by_hand());
     }
     let sudo = if is_root() { "" } else { "sudo " };
-    step("look for packages", &mut words(&format!("{sudo}apt-get update -qq")))?;
+    fetch("look for packages", &mut words(&format!("{sudo}apt-get update -qq")))?;
     let install = format!("{sudo}apt-get install -y -qq --no-install-recommends {packages}");
-    step("install packages", words(&install).env("DEBIAN_FRONTEND", "noninteractive"))
+    fetch("install packages", words(&install).env("DEBIAN_FRONTEND", "noninteractive"))
         .map_err(|_| by_hand())?;
     match missing.iter().find(|(program, _)| !is_here(program)) {
         None => Ok(()),
@@ -73,7 +73,7 @@ pub(crate) fn environment(name: &str, packages: &[&str]) -> Outcome<PathBuf> {
         return Ok(python);
     }
     step("make a Python environment", Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    step("install Python packages", &mut pip(&python, packages))?;
+    fetch("install Python packages", &mut pip(&python, packages))?;
     #[allow(clippy::disallowed_methods, reason = "a stamp of the build folder")]
     std::fs::write(&stamp, wanted).map_err(|error| error.to_string())?;
     Ok(python)
@@ -86,7 +86,7 @@ pub(crate) fn go(python: &Path) -> Outcome<PathBuf> {
     }
     let go = python.with_file_name("go");
     if !go.exists() {
-        step("install Go", &mut pip(python, &[GO]))?;
+        fetch("install Go", &mut pip(python, &[GO]))?;
     }
     Ok(go)
 }
