@@ -48,7 +48,8 @@ before(async () => {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${server.address().port}/`;
-  browser = await chromium.launch({ executablePath: executable(), args: ['--no-sandbox'] });
+  // The first start of a machine reads all of it from disk. What takes too long ends with the time of the tests.
+  browser = await chromium.launch({ executablePath: executable(), args: ['--no-sandbox'], timeout: 0 });
 });
 
 after(async () => {
