@@ -172,7 +172,13 @@ async fn nothing_is_told(backend: Arc<dyn Backend>) {
         backend.canaries().into_iter().chain([stage.value.clone(), thorny.clone()]).collect();
 
     let mut heard = Heard::default();
-    step("as it should be", &mut other, &stage, &log, &canaries, &mut heard);
+    // The time limit of a fetch is short: on a busy machine it takes more than one try until the cache holds a value.
+    for _ in 0..60 {
+        step("as it should be", &mut other, &stage, &log, &canaries, &mut heard);
+        if ["Resolved", "SecretValue"].iter().all(|&must| heard.said.contains(must)) {
+            break;
+        }
+    }
     for &cause in CAUSES {
         let Some(fault) = stage.fault(cause) else {
             // Its status alone, from somebody else, is among the causes.
