@@ -117,10 +117,15 @@ async fn outside_change_is_not_undone(h: &Harness<'_>) -> CaseResult {
 async fn revision_stays(h: &Harness<'_>) -> CaseResult {
     let secret = h.secret("some-key", "");
     let store = h.holding(std::slice::from_ref(&secret)).await?;
-    let before = store.revision().await?;
-    holds(&*store, &secret.0, &secret.1).await?;
-    ensure!(store.revision().await? == before, "the revision changes by reading");
-    watched(h, before)
+    // One that is told by a file's times changes once by itself: when a second write would leave others.
+    for _ in 0..2 {
+        let before = store.revision().await?;
+        holds(&*store, &secret.0, &secret.1).await?;
+        if store.revision().await? == before {
+            return watched(h, before);
+        }
+    }
+    Err(CaseFailure::new("the revision changes by reading"))
 }
 
 /// A revision, if the store says that it has one; none, if it says that it has not.
