@@ -178,8 +178,9 @@ Examples:
     /// encrypted file of an earlier ModelMesh package, which is opened by its passphrase, or by the key of the
     /// configured store that has this file.
     ///
-    /// All of it is stored or nothing: nothing if a line cannot be read, or if the store already has another value
-    /// under one of the names, unless --overwrite or --skip-existing is given. Importing a file twice does no harm.
+    /// Nothing is stored if a line cannot be read, or if the store already has another value under one of the names,
+    /// unless --overwrite or --skip-existing is given. Stores in one file take all of it or nothing; others may stop
+    /// at what they refuse, and then it is said what failed. Importing a file twice does no harm.
     #[command(after_long_help = EXIT_CODES)]
     Import(ImportArgs),
     /// Write all secrets to a file

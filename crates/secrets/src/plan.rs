@@ -218,8 +218,17 @@ pub fn read_answer(reference: &Reference, answer: Result<&SecretValue>) -> Resul
     });
     match (read, &reference.fallback) {
         (Err(error), Some(fallback)) if error.kind() == ErrorKind::NotFound => Ok(fallback.expose().into()),
-        (Err(error), _) => Err(error.with_name(&reference.name)),
+        (Err(error), _) => Err(without_version(reference, error).with_name(&reference.name)),
         (read, _) => read,
+    }
+}
+
+/// `error`, which does not advise to set a secret that may be there, in another version.
+fn without_version(reference: &Reference, error: Error) -> Error {
+    match &reference.version {
+        Some(version) if error.kind() == ErrorKind::NotFound && error.help().is_none() => error
+            .with_help(format!("there is no version '{}' of it, or nothing of this name", version.as_str())),
+        _ => error,
     }
 }
 
@@ -295,6 +304,20 @@ mod tests {
     fn versions_alone_take_no_batch() {
         let references = references(&["${secrets:k?version=1}"]);
         assert_eq!(Plan::of(&references).stores()[0].calls(20), 1);
+    }
+
+    #[test]
+    fn a_version_that_is_not_there_is_no_secret_to_be_set() {
+        let help = |text: &str| {
+            let missing = Err(Error::not_found("k"));
+            let error = read_answer(&Reference::parse(text).unwrap(), missing).unwrap_err();
+            error.help().map(str::to_owned)
+        };
+        assert_eq!(help("${secrets:k}"), None);
+        assert_eq!(
+            help("${secrets:k?version=7}").unwrap(),
+            "there is no version '7' of it, or nothing of this name"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{error::Error as StdError, fmt, io, time::Duration};
 use modelmesh_secrets::{Error, ErrorKind, duration};
 use reqwest::StatusCode;
 
-use super::MAX_ANSWER;
+use super::{MAX_ANSWER, host};
 
 /// The error of a request that got no whole answer: always `Unavailable`, for nobody knows what the store would
 /// have said. What it says is ours alone: a URL may tell more than it should.
@@ -22,9 +22,9 @@ pub(super) fn transport(error: &reqwest::Error, timeout: Duration) -> Error {
             )
             .with_source(Unsent);
     }
-    let cause = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
     if error.is_connect() {
-        let why = cause.map(|kind| format!(": {kind}")).unwrap_or_default();
+        let why = causes(error).find_map(connection_problem);
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         return unavailable(format!("the store cannot be reached{why}"))
             .with_help("check the address, and that a proxy or firewall lets it through")
             .with_source(Unsent);
@@ -103,6 +103,19 @@ fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         inner.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source())
     })
+}
+
+/// Why there is no connection, in words that say something.
+fn connection_problem(cause: &(dyn StdError + 'static)) -> Option<String> {
+    if cause.is::<host::Unknown>() {
+        return Some("there is no host of this name".into());
+    }
+    if let Some(rustls::Error::InvalidMessage(_)) = cause.downcast_ref() {
+        return Some("what answers there does not speak TLS".into());
+    }
+    let kind = cause.downcast_ref::<io::Error>()?.kind();
+    // These are made of another error, which says more.
+    (!matches!(kind, io::ErrorKind::Other | io::ErrorKind::InvalidData)).then(|| kind.to_string())
 }
 
 fn certificate_problem(cause: &(dyn StdError + 'static)) -> Option<String> {

@@ -16,6 +16,7 @@ use super::{
     Endpoint,
     endpoint::is_loopback,
     failure,
+    host::SystemResolver,
     tls::{self, ClientCertificate},
 };
 use crate::connector::OpenContext;
@@ -69,6 +70,7 @@ impl Http {
             .timeout(timeout)
             .pool_idle_timeout(IDLE)
             .http1_only()
+            .dns_resolver(SystemResolver)
             .no_proxy();
         for proxy in proxies(context)? {
             builder = builder.proxy(proxy);

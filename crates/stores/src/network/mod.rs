@@ -31,6 +31,7 @@
 
 mod endpoint;
 mod failure;
+mod host;
 mod http;
 mod tls;
 mod unheard;

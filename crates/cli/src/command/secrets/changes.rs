@@ -75,7 +75,12 @@ impl Plan {
 
 impl Report<'_> {
     fn tell(&self, chosen: &Chosen<'_>, output: &mut Output) {
-        let done = [("created", &self.created), ("updated", &self.updated), ("deleted", &self.deleted)];
+        let done = [
+            ("created", &self.created),
+            ("updated", &self.updated),
+            ("deleted", &self.deleted),
+            ("failed:", &self.failed),
+        ];
         for (did, names) in done {
             for name in names {
                 output.note(format_args!("{did} '{}'", printable(name)));

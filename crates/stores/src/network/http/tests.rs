@@ -176,6 +176,24 @@ fn a_refused_connection_is_an_outage() {
     assert_eq!(error.message(), "the store cannot be reached: connection refused");
 }
 
+#[test]
+fn a_host_that_is_not_there_and_one_that_does_not_speak_tls_are_told_apart() {
+    // No part of a name is longer than 63 letters, so nobody is asked.
+    let nowhere = Url::parse(&format!("http://{}.invalid", "a".repeat(64))).unwrap();
+    let http =
+        Http::open(&Settings::default().with("allow_http", SettingValue::Boolean(true)), &context(&[]));
+    let error = get(&http.unwrap(), nowhere).unwrap_err();
+    assert_eq!(error.message(), "the store cannot be reached: there is no host of this name");
+
+    let address = listen(|mut stream| {
+        let _ = stream.read(&mut [0; 64]);
+        let _ = stream.write_all(EMPTY);
+    });
+    let error = get(&client(&[]), Url::parse(&format!("https://{address}")).unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.message(), "the store cannot be reached: what answers there does not speak TLS");
+}
+
 /// A server with a certificate of an authority of its own, and the authority's certificate in PEM.
 fn tls_server() -> (Url, String) {
     let authority_key = KeyPair::generate().unwrap();
