@@ -102,8 +102,8 @@ pub struct AgeFile {
     passphrase: PassphraseSource,
     /// For a new file.
     seed: Option<Recipients>,
-    /// Of new passphrase files, in tests.
-    work_factor: Option<u8>,
+    /// Of new passphrase files: less in tests.
+    work_factor: u8,
 }
 
 impl std::fmt::Debug for AgeFile {
@@ -120,7 +120,7 @@ impl AgeFile {
             identities: IdentitySource::new(settings.path("identity"), context),
             passphrase: PassphraseSource::new(settings.secret("passphrase"), context),
             seed: seed.map(Recipients::parse).transpose()?,
-            work_factor: None,
+            work_factor: cipher::WORK_FACTOR,
         })
     }
 

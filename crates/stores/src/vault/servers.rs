@@ -270,8 +270,8 @@ fn is_redirect(status: StatusCode) -> bool {
 fn is_served(answer: &Answer) -> bool {
     let status = answer.status;
     let is_out = status.is_server_error() || status == StatusCode::PRECONDITION_FAILED;
-    let may_be_foreign = !status.is_success() && status != StatusCode::TOO_MANY_REQUESTS;
-    !is_out && !(may_be_foreign && !failure::is_of_vault(answer))
+    let is_known = status.is_success() || status == StatusCode::TOO_MANY_REQUESTS;
+    !is_out && (is_known || failure::is_of_vault(answer))
 }
 
 /// Whether a server that does not serve says so itself, before it does anything.

@@ -409,14 +409,15 @@ async fn confirmations(backend: Arc<dyn Backend>) {
     let bodies = [("", &[false, true][..]), ("{}", &[false]), ("<html>Blocked</html>", &[false, true])];
     for (body, calls) in bodies {
         let store = stage.warm_store(&settings(Body(body), TRIES)).await;
-        let writer = store.management().unwrap();
+        let management = store.management().unwrap();
         for &is_removal in calls {
             let judge = Arc::clone(&backend);
             let strikes = move |request: &Request| !request.is_login && judge.is_write(request);
             stage.proxy.inject_where(stage.fault(Body(body)).unwrap(), strikes.clone());
-            let done = match is_removal {
-                true => writer.delete(&stage.name).await,
-                false => writer.set(&stage.name, &SecretValue::new("another value")).await,
+            let done = if is_removal {
+                management.delete(&stage.name).await
+            } else {
+                management.set(&stage.name, &SecretValue::new("another value")).await
             };
             let error = done.unwrap_err();
             assert_eq!(error.kind(), Malformed, "{body:?}: {error:?}");

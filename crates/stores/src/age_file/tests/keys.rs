@@ -50,7 +50,7 @@ async fn a_protected_ssh_key_asks_once() {
 async fn an_identity_file_encrypted_to_a_passphrase_opens_with_it() {
     let house = House::with(FOREIGN);
     let text = std::fs::read(fixture("identity.txt")).unwrap();
-    let sealed = cipher::seal_by_passphrase(&text, "open".into(), Some(2)).unwrap();
+    let sealed = cipher::seal_by_passphrase(&text, "open".into(), 2).unwrap();
     let path = house.0.path().join("identity.age");
     std::fs::write(&path, sealed).unwrap();
     let settings = house.settings().with("identity", SettingValue::Path(path));

@@ -84,7 +84,7 @@ impl House {
     fn by_passphrase(&self, passphrase: &str) -> AgeFileStore {
         let settings = self.settings().with("passphrase", SettingValue::Secret(passphrase.into()));
         let mut codec = AgeFile::from_settings(&settings, &context(FixedEnvironment::default())).unwrap();
-        codec.work_factor = Some(2);
+        codec.work_factor = 2;
         FileStore::new(self.file(), codec)
     }
 

@@ -116,7 +116,7 @@ async fn a_rekey_changes_the_passphrase_and_goes_over_to_keys_and_back() {
         .with("identity", SettingValue::Path(house.identity("ada")));
     let ada_key = house.recipient("ada");
     let mut codec = AgeFile::from_settings(&settings, &context(FixedEnvironment::default())).unwrap();
-    codec.work_factor = Some(2);
+    codec.work_factor = 2;
     let both: AgeFileStore = FileStore::new(house.file(), codec);
     both.rekey(RekeyPlan::default().only_recipients([ada_key])).await.unwrap();
     assert_eq!(house.store("ada").get(&name("b")).await.unwrap().expose(), "2");
