@@ -161,7 +161,7 @@ impl<'r> Refusal<'r> {
             | "ValidationException" => error(ErrorKind::InvalidConfig, "the request is refused as wrong")
                 .with_help("check 'version_stage' and 'endpoint', and that an ARN is of the store's own region"),
             // InternalServiceError, InternalFailure, ServiceUnavailable, and what may be added.
-            _ => error(ErrorKind::Unavailable, "the service failed")
+            _ => self.waiting(error(ErrorKind::Unavailable, "the service failed"))
                 .with_help("try again; https://health.aws.amazon.com tells of outages"),
         }
     }
@@ -183,11 +183,13 @@ impl<'r> Refusal<'r> {
     }
 
     fn throttled(&self) -> Error {
-        let error =
-            Error::new(ErrorKind::Throttled, format!("the rate of calls is too high ({})", self.shown()))
-                .with_help(
-                    "a longer 'cache_ttl' asks less often, and a smaller 'max_in_flight' less at once",
-                );
+        let what = format!("the rate of calls is too high ({})", self.shown());
+        self.waiting(Error::new(ErrorKind::Throttled, what))
+            .with_help("a longer 'cache_ttl' asks less often, and a smaller 'max_in_flight' less at once")
+    }
+
+    /// `error`, with how long Amazon asks to be left alone.
+    fn waiting(&self, error: Error) -> Error {
         match self.retry_after {
             Some(wait) => error.with_retry_after(wait),
             None => error,

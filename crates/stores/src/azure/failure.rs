@@ -4,6 +4,7 @@ use std::{error::Error as StdError, fmt, time::Duration};
 
 use azure_core::error::ErrorKind as SdkErrorKind;
 use modelmesh_secrets::{Error, ErrorKind};
+use reqwest::StatusCode;
 use serde::Deserialize;
 
 use crate::network::{Answer, malformed};
@@ -49,6 +50,7 @@ struct Coded {
 /// What Key Vault says of a call that it refuses.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
+    status: StatusCode,
     code: String,
     inner: Option<String>,
     request_id: Option<String>,
@@ -61,6 +63,7 @@ impl Refusal {
         let Body { error } = answer.json().ok()?;
         let inner = error.innererror.map(|inner| inner.code).filter(|inner| is_code(inner));
         is_code(&error.code).then(|| Refusal {
+            status: answer.status,
             code: error.code,
             inner,
             request_id: request_id(answer.header("x-ms-request-id")),
@@ -83,6 +86,14 @@ impl Refusal {
 
     pub(super) fn is_conflict(&self) -> bool {
         self.code == "Conflict"
+    }
+
+    /// `error`, with how long the vault asks to be left alone.
+    fn waiting(&self, error: Error) -> Error {
+        match self.retry_after {
+            Some(wait) => error.with_retry_after(wait),
+            None => error,
+        }
     }
 }
 
@@ -175,6 +186,10 @@ fn token_refused(request_id: Option<&str>) -> Error {
 fn of(refusal: &Refusal, asked: Asked) -> Error {
     let error = |kind, what: &str| Error::new(kind, format!("{what} ({refusal})"));
     match (refusal.code.as_str(), refusal.inner()) {
+        // The service and what stands before it have several codes for this, and one status.
+        (code, _) if code == "Throttled" || refusal.status == StatusCode::TOO_MANY_REQUESTS => refusal
+            .waiting(error(ErrorKind::Throttled, "the vault gets too many calls"))
+            .with_help("a longer 'cache_ttl' asks less often; several vaults have several limits"),
         ("SecretNotFound", _) => {
             error(ErrorKind::NotFound, "not found").with_help("check the name, the version and the vault")
         }
@@ -201,27 +216,20 @@ fn of(refusal: &Refusal, asked: Asked) -> Error {
         ("Conflict", _) => {
             error(ErrorKind::Conflict, "somebody else changes the secret").with_help("try again")
         }
-        ("Throttled", _) => {
-            let error = error(ErrorKind::Throttled, "the vault gets too many calls")
-                .with_help("a longer 'cache_ttl' asks less often; several vaults have several limits");
-            match refusal.retry_after {
-                Some(wait) => error.with_retry_after(wait),
-                None => error,
-            }
-        }
         ("Unauthorized", _) => token_refused(refusal.request_id.as_deref()),
         ("BadParameter", _) => error(ErrorKind::InvalidConfig, "the request is refused as wrong").with_help(
             "check that 'vault_url' is the vault's address alone, such as https://acme.vault.azure.net",
         ),
         // InternalServerError, ServiceUnavailable, and what may be added.
-        _ => error(ErrorKind::Unavailable, "the vault failed")
+        _ => refusal
+            .waiting(error(ErrorKind::Unavailable, "the vault failed"))
             .with_help("try again; https://azure.status.microsoft tells of outages"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use reqwest::{StatusCode, header::HeaderMap};
+    use reqwest::header::HeaderMap;
     use serde_json::{Value, json};
     use zeroize::Zeroizing;
 
@@ -258,6 +266,7 @@ mod tests {
             (409, "Conflict", Some("ObjectIsDeletedButRecoverable"), ErrorKind::Conflict),
             (409, "Conflict", None, ErrorKind::Conflict),
             (429, "Throttled", None, ErrorKind::Throttled),
+            (429, "TooManyRequests", None, ErrorKind::Throttled),
             (400, "BadParameter", None, ErrorKind::InvalidConfig),
             (401, "Unauthorized", None, ErrorKind::StoreAuth),
             (500, "InternalServerError", None, ErrorKind::Unavailable),
@@ -282,6 +291,20 @@ mod tests {
             json!({}),
         ] {
             assert!(Refusal::of(&answer(404, &body)).is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_outage_may_say_when_it_is_over() {
+        for (status, code, kind) in [
+            (429, "SomethingNew", ErrorKind::Throttled),
+            (500, "InternalServerError", ErrorKind::Unavailable),
+            (503, "ServiceUnavailable", ErrorKind::Unavailable),
+        ] {
+            let mut answer = answer(status, &json!({ "error": { "code": code } }));
+            answer.headers.insert("retry-after", "7".parse().unwrap());
+            let error = of(&Refusal::of(&answer).unwrap(), Asked::Get);
+            assert_eq!((error.kind(), error.retry_after()), (kind, Some(Duration::from_secs(7))), "{code}");
         }
     }
 

@@ -111,7 +111,8 @@ pub(super) fn of(answer: &Answer, asked: &Asked<'_>) -> Error {
         (400, "BadRequest" | "Invalid") => error(ErrorKind::InvalidConfig, "the request is refused as wrong")
             .with_help("check that 'server' in the kubeconfig is a cluster of a version that is supported"),
         // InternalError, ServiceUnavailable, Timeout, ServerTimeout, Expired (of a listing), and what may be added.
-        _ => error(ErrorKind::Unavailable, "the cluster cannot answer now").with_help("wait, and try again"),
+        _ => waiting(error(ErrorKind::Unavailable, "the cluster cannot answer now"), answer, Some(&status))
+            .with_help("wait, and try again"),
     }
 }
 
@@ -119,11 +120,13 @@ fn throttled(answer: &Answer) -> Error {
     let error = Error::new(ErrorKind::Throttled, "the cluster asks to be called less often (429)").with_help(
         "a longer 'cache_ttl' asks less often; the cluster's FlowSchemas say who may ask how much",
     );
-    let told = || {
-        let seconds = Status::of(answer)?.details.retry_after_seconds;
-        (seconds > 0).then_some(Duration::from_secs(seconds))
-    };
-    match answer.retry_after().or_else(told) {
+    waiting(error, answer, Status::of(answer).as_ref())
+}
+
+/// `error`, with how long the cluster asks to be left alone, in a header or in its `Status`.
+fn waiting(error: Error, answer: &Answer, status: Option<&Status>) -> Error {
+    let told = status.map(|status| Duration::from_secs(status.details.retry_after_seconds));
+    match answer.retry_after().or(told.filter(|wait| !wait.is_zero())) {
         Some(wait) => error.with_retry_after(wait),
         None => error,
     }
@@ -231,6 +234,25 @@ mod tests {
                 "{body}"
             );
             assert!(!is_unauthorized(&answer(code, &body)), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_outage_may_say_when_it_is_over() {
+        // As an API server answers while it starts, and when what it must look up takes too long.
+        let told = status(504, "Timeout", &json!({ "retryAfterSeconds": 10 }));
+        assert_eq!(
+            (told.kind(), told.retry_after()),
+            (ErrorKind::Unavailable, Some(Duration::from_secs(10)))
+        );
+
+        let body = json!({ "kind": "Status", "reason": "ServiceUnavailable", "code": 503 }).to_string();
+        for body in [&*body, "<html>"] {
+            let mut answer = answer(503, body);
+            answer.headers.insert("retry-after", "7".parse().unwrap());
+            let error = of(&answer, &Asked::Read("app"));
+            let told = (error.kind(), error.retry_after());
+            assert_eq!(told, (ErrorKind::Unavailable, Some(Duration::from_secs(7))), "{body}");
         }
     }
 

@@ -119,6 +119,17 @@ pub(super) async fn an_answer_for_another_secret_is_malformed(fixture: &Fixture<
     }
 }
 
+pub(super) async fn an_outage_may_say_when_it_is_over(fixture: &Fixture<'_>) {
+    let store = asks_once(fixture).await;
+    for code in ["InternalServiceError", "ServiceUnavailable", "SomethingNew"] {
+        let outage = Canned::error(503, code).with_header("retry-after", "7");
+        fixture.server().answer(&fixture.region, None, outage);
+        let error = store.get(&key()).await.unwrap_err();
+        let told = (error.kind(), error.retry_after());
+        assert_eq!(told, (ErrorKind::Unavailable, Some(Duration::from_secs(7))), "{code}");
+    }
+}
+
 /// The library hides the cause from those who do not look for it.
 pub(super) async fn nobody_at_the_address_is_an_outage(fixture: &Fixture<'_>) {
     let entry = entry(&format!("http://127.0.0.1:{}", free_port()), &fixture.region);
