@@ -40,11 +40,17 @@ mod variable {
     pub(super) const CONFIG_FILE: &str = "AWS_CONFIG_FILE";
     pub(super) const CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
     pub(super) const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    /// What a container shows where it is given its role's credentials.
+    pub(super) const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 }
 
 /// The variables that are credentials.
-pub(super) const CREDENTIALS: &[&str] =
-    &[variable::ACCESS_KEY_ID, variable::SECRET_ACCESS_KEY, variable::SESSION_TOKEN];
+pub(super) const CREDENTIALS: &[&str] = &[
+    variable::ACCESS_KEY_ID,
+    variable::SECRET_ACCESS_KEY,
+    variable::SESSION_TOKEN,
+    variable::CONTAINER_TOKEN,
+];
 
 /// The name under which an assumed role's sessions show in Amazon's logs.
 const SESSION: &str = "modelmesh-secrets";

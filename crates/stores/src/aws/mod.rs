@@ -382,7 +382,24 @@ impl SecretStoreConnector for AwsStore {
 
 #[cfg(test)]
 mod tests {
+    use modelmesh_secrets::{config::Configuration, document::Format};
+
     use super::*;
+
+    #[test]
+    fn the_variables_that_hold_credentials_are_known() {
+        let text = "secrets: { store: aws.secrets-manager.v1, secret_access_key: '${env:NAMED}' }";
+        let parsed =
+            Configuration::parse("m.yaml", ".".into(), text, Format::Yaml, &[CONNECTOR.spec]).unwrap();
+        let variables: Vec<&str> = parsed.store("default").unwrap().credential_variables().collect();
+        let of_amazon = [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        ];
+        assert_eq!((variables[0], &variables[1..]), ("NAMED", &of_amazon[..]));
+    }
 
     #[test]
     fn a_token_is_the_id_of_a_version_and_never_the_same() {

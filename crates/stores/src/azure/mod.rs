@@ -327,3 +327,19 @@ impl SecretStoreConnector for KeyVaultStore {
         Some(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use modelmesh_secrets::{config::Configuration, document::Format};
+
+    use super::*;
+
+    #[test]
+    fn the_variables_that_hold_credentials_are_known() {
+        let text = "secrets: { store: microsoft.key-vault.v1, client_secret: '${env:NAMED}' }";
+        let parsed =
+            Configuration::parse("m.yaml", ".".into(), text, Format::Yaml, &[CONNECTOR.spec]).unwrap();
+        let variables: Vec<&str> = parsed.store("default").unwrap().credential_variables().collect();
+        assert_eq!(variables, ["NAMED", "AZURE_CLIENT_SECRET", "IDENTITY_HEADER"]);
+    }
+}

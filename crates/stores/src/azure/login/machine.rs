@@ -26,9 +26,10 @@ use crate::{
 };
 
 /// Environment variables by which Azure tells where identities are.
-mod variable {
+pub(super) mod variable {
     pub(super) const ENDPOINT: &str = "IDENTITY_ENDPOINT";
-    pub(super) const HEADER: &str = "IDENTITY_HEADER";
+    /// Whoever has its value is given the identity's tokens.
+    pub(in super::super) const HEADER: &str = "IDENTITY_HEADER";
     /// Of Service Fabric.
     pub(super) const THUMBPRINT: &str = "IDENTITY_SERVER_THUMBPRINT";
     /// Of Cloud Shell, and of Azure ML.

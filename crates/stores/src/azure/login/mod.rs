@@ -37,7 +37,7 @@ mod variable {
 }
 
 /// The variables that are credentials.
-pub(super) const CREDENTIALS: &[&str] = &[variable::CLIENT_SECRET];
+pub(super) const CREDENTIALS: &[&str] = &[variable::CLIENT_SECRET, machine::variable::HEADER];
 
 /// Where Azure's public cloud gives tokens.
 const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
