@@ -14,9 +14,13 @@ use std::{
 #[allow(deprecated, reason = "their new place is a crate that is not made for others")]
 use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
 use aws_config::{
-    AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig, identity::IdentityCache,
-    profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig, retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig, sts::AssumeRoleProvider,
+    AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig,
+    identity::IdentityCache,
+    profile::{self, ProfileFileCredentialsProvider},
+    provider_config::ProviderConfig,
+    retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig,
+    sts::AssumeRoleProvider,
     timeout::TimeoutConfig,
 };
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -26,8 +30,9 @@ use tokio::sync::OnceCell;
 
 use super::transport::Transport;
 use crate::{
+    blocking,
     connector::OpenContext,
-    network::{Endpoint, Http},
+    network::{Endpoint, Http, parse_certificates},
 };
 
 /// Environment variables of Amazon's tools that are read here; the library reads the others itself.
@@ -35,13 +40,15 @@ mod variable {
     pub(super) const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
     pub(super) const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
     pub(super) const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+    /// What a container shows where it is given its role's credentials.
+    pub(super) const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
     pub(super) const PROFILE: &str = "AWS_PROFILE";
     /// The files of profiles, where they are other ones than those in `~/.aws`.
     pub(super) const CONFIG_FILE: &str = "AWS_CONFIG_FILE";
     pub(super) const CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
+    /// A PEM file with authorities to trust; as `ca_bundle` of a profile.
+    pub(super) const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
     pub(super) const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-    /// What a container shows where it is given its role's credentials.
-    pub(super) const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 }
 
 /// The variables that are credentials.
@@ -81,6 +88,7 @@ pub(super) struct Login {
     region: Option<String>,
     endpoint: Option<Endpoint>,
     transport: Transport,
+    settings: Settings,
     context: OpenContext,
     identity: Mutex<Option<Shared>>,
 }
@@ -109,9 +117,9 @@ pub(super) type Shared = Arc<OnceCell<Client>>;
 type Variables = HashMap<String, String>;
 
 impl Login {
-    /// Reads nothing yet.
+    /// Reads no credentials yet.
     pub(super) fn new(settings: &Settings, context: &OpenContext) -> Result<Self> {
-        let http = Http::open(settings, context)?;
+        let http = http(settings, context, bundle_of_variable(context), variable::CA_BUNDLE)?;
         let endpoint = settings.text("endpoint").map(|text| http.endpoint("endpoint", text)).transpose()?;
         let region = settings.text("region").map(str::to_owned);
         region.as_deref().map_or(Ok(()), check_region)?;
@@ -121,6 +129,7 @@ impl Login {
             region,
             endpoint,
             transport: Transport::open(http, context)?,
+            settings: settings.clone(),
             context: context.clone(),
             identity: Mutex::default(),
         })
@@ -147,10 +156,11 @@ impl Login {
 
     async fn client(&self) -> Result<Client> {
         let variables = self.variables();
-        let config = self.loader(variables.clone()).load().await;
+        let transport = self.transport(&variables).await?;
+        let config = self.loader(variables.clone(), &transport).load().await;
         let region = config.region().ok_or_else(no_region)?.clone();
         check_region(region.as_ref())?;
-        let mut credentials = self.credentials(&config, &variables, &region).await?;
+        let mut credentials = self.credentials(&config, &variables, &region, &transport).await?;
         if let Some(role) = &self.role_arn {
             let role = AssumeRoleProvider::builder(role).configure(&config).session_name(SESSION);
             credentials = SharedCredentialsProvider::new(role.build_from_provider(credentials).await);
@@ -165,10 +175,10 @@ impl Login {
     }
 
     /// What finds the region, the addresses of services and the chain of credentials. Retries and time limits are ours.
-    fn loader(&self, variables: Variables) -> ConfigLoader {
+    fn loader(&self, variables: Variables, transport: &Transport) -> ConfigLoader {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .env(variables.into())
-            .http_client(self.transport.clone())
+            .http_client(transport.clone())
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -189,6 +199,7 @@ impl Login {
         config: &SdkConfig,
         variables: &Variables,
         region: &Region,
+        transport: &Transport,
     ) -> Result<SharedCredentialsProvider> {
         let found = match &self.source {
             Source::Chain => config.credentials_provider(),
@@ -197,10 +208,11 @@ impl Login {
                 let mut variables = variables.clone();
                 variables.remove(variable::ACCESS_KEY_ID);
                 variables.remove(variable::PROFILE);
-                let loader = self.loader(variables).region(region.clone()).profile_files(no_profiles());
+                let loader = self.loader(variables, transport).region(region.clone());
+                let loader = loader.profile_files(no_profiles());
                 loader.load().await.credentials_provider()
             }
-            Source::Profile(name) => Some(self.of_profile(name.as_deref(), variables, region)),
+            Source::Profile(name) => Some(of_profile(name.as_deref(), variables, region, transport)),
             Source::Key(Some(key)) => Some(SharedCredentialsProvider::new(key.credentials())),
             Source::Key(None) => {
                 let key = key_of(variables).ok_or_else(no_key)?;
@@ -210,27 +222,29 @@ impl Login {
         found.ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "the login cannot be set up"))
     }
 
-    fn of_profile(
-        &self,
-        name: Option<&str>,
-        variables: &Variables,
-        region: &Region,
-    ) -> SharedCredentialsProvider {
-        let config = ProviderConfig::without_region()
-            .with_region(Some(region.clone()))
-            .with_http_client(self.transport.clone())
-            .with_retry_config(RetryConfig::disabled());
-        let mut builder = ProfileFileCredentialsProvider::builder()
-            .configure(&config)
-            .profile_files(profile_files(variables));
-        if let Some(name) = name.or_else(|| variables.get(variable::PROFILE).map(String::as_str)) {
-            builder = builder.profile_name(name);
+    /// What calls are sent by: it trusts the `ca_bundle` of the profile, unless a setting or a variable names another.
+    #[allow(deprecated, reason = "see the import")]
+    #[allow(clippy::default_trait_access, reason = "the type's crate is not made for others")]
+    async fn transport(&self, variables: &Variables) -> Result<Transport> {
+        if self.settings.path("ca_cert").is_some() || bundle_of_variable(&self.context).is_some() {
+            return Ok(self.transport.clone());
         }
-        // A profile may say 'credential_source = Environment'.
-        if let Some(key) = key_of(variables) {
-            builder = builder.with_custom_provider("Environment", key);
-        }
-        SharedCredentialsProvider::new(builder.build())
+        let name = match &self.source {
+            Source::Profile(Some(name)) => Some(name.clone().into()),
+            _ => None,
+        };
+        let (files, environment) = (ProfileFiles::default(), variables.clone().into());
+        // Whoever reads it next says what is wrong with a file of profiles.
+        let profile = profile::load(&Default::default(), &environment, &files, name).await.ok();
+        let bundle = profile.as_ref().and_then(|profile| profile.get("ca_bundle"));
+        let Some(bundle) = bundle.filter(|path| !path.is_empty()).map(PathBuf::from) else {
+            return Ok(self.transport.clone());
+        };
+        let (settings, context) = (self.settings.clone(), self.context.clone());
+        let opened = blocking::run(move || {
+            Transport::open(http(&settings, &context, Some(bundle), "ca_bundle")?, &context)
+        });
+        opened.await
     }
 
     fn variables(&self) -> Variables {
@@ -249,6 +263,48 @@ impl Key {
         let session = self.session.as_ref().map(|session| session.expose_secret().to_owned());
         Credentials::new(self.id.clone(), self.secret.expose_secret(), session, None, "settings")
     }
+}
+
+fn of_profile(
+    name: Option<&str>,
+    variables: &Variables,
+    region: &Region,
+    transport: &Transport,
+) -> SharedCredentialsProvider {
+    let config = ProviderConfig::without_region()
+        .with_region(Some(region.clone()))
+        .with_http_client(transport.clone())
+        .with_retry_config(RetryConfig::disabled());
+    let mut builder =
+        ProfileFileCredentialsProvider::builder().configure(&config).profile_files(profile_files(variables));
+    if let Some(name) = name.or_else(|| variables.get(variable::PROFILE).map(String::as_str)) {
+        builder = builder.profile_name(name);
+    }
+    // A profile may say 'credential_source = Environment'.
+    if let Some(key) = key_of(variables) {
+        builder = builder.with_custom_provider("Environment", key);
+    }
+    SharedCredentialsProvider::new(builder.build())
+}
+
+fn bundle_of_variable(context: &OpenContext) -> Option<PathBuf> {
+    let path = context.environment.var(variable::CA_BUNDLE)?;
+    (!path.is_empty()).then(|| path.into())
+}
+
+/// The client of these settings. Without `ca_cert` it trusts the authorities in `bundle`, which `named` names.
+fn http(settings: &Settings, context: &OpenContext, bundle: Option<PathBuf>, named: &str) -> Result<Http> {
+    let Some(path) = bundle.filter(|_| settings.path("ca_cert").is_none()) else {
+        return Http::open(settings, context);
+    };
+    let invalid = |what: String| {
+        Error::new(ErrorKind::InvalidConfig, format!("'{named}' {what}: {}", path.display()))
+            .with_help("it is a file with one or more blocks of '-----BEGIN CERTIFICATE-----'")
+    };
+    let pem = std::fs::read(&path).map_err(|error| invalid(format!("cannot be read ({})", error.kind())))?;
+    let authorities = parse_certificates(&pem).filter(|found| !found.is_empty());
+    let authorities = authorities.ok_or_else(|| invalid("holds no certificate".into()))?;
+    Http::with_certificates(settings, context, authorities, None)
 }
 
 /// Where the settings say that credentials come from.

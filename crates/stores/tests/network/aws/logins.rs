@@ -3,10 +3,13 @@
 use std::fs;
 
 use modelmesh_secrets::ErrorKind;
-use modelmesh_testkit::servers::aws::{CONTAINER_TOKEN, Canned};
+use modelmesh_testkit::servers::{
+    aws::{CONTAINER_TOKEN, Canned},
+    proxy::FaultProxy,
+};
 use tempfile::TempDir;
 
-use super::{Fixture, Store, key, kind_of_get, open};
+use super::{Fixture, Store, entry, key, kind_of_get, open};
 
 /// What keeps a store from looking for a machine's metadata, which is not on loopback.
 const NO_MACHINE: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "true");
@@ -241,4 +244,50 @@ pub(super) async fn the_region_and_the_address_are_found_as_amazons_tools_do(fix
     let plain = [KEYS[0], KEYS[1], NO_MACHINE, ("AWS_ENDPOINT_URL", "http://secrets.example.com")];
     let plain = open("store: aws.secrets-manager.v1, region: us-east-1", "", &plain).await.unwrap();
     assert_eq!(kind_of_get(&plain).await, ErrorKind::InvalidConfig);
+}
+
+pub(super) async fn trusted_authorities_are_found_as_amazons_tools_do(fixture: &Fixture<'_>) {
+    fixture.hold("openai-key", "value").await;
+    let proxy = FaultProxy::start(&fixture.server().address(), None, |_| false);
+    let entry = entry(&proxy.address(), &fixture.region);
+    let file = |path: &str| {
+        let settings = format!("ca_bundle = {path}\naws_access_key_id = x\naws_secret_access_key = x\n");
+        Home::with(&format!("[default]\n{settings}[profile named]\n{settings}"), "")
+    };
+    let home = Home::with("", "");
+    home.write("ca.pem", proxy.ca_cert());
+    let authority = home.0.path().join(".aws/ca.pem").display().to_string();
+    let (good, bad) = (file(&authority), file("/no/such/file.pem"));
+    let bundle = ("AWS_CA_BUNDLE", authority.as_str());
+    for (more, variables) in [
+        ("", vec![bundle]),
+        ("auth: access_key", vec![bundle]),
+        ("", vec![("HOME", good.path())]),
+        ("auth: profile", vec![("HOME", good.path())]),
+        ("profile: named", vec![("HOME", good.path())]),
+        ("", vec![("HOME", good.path()), ("AWS_PROFILE", "named")]),
+        // The variable is meant, where both are there, and the setting before both.
+        ("", vec![("HOME", bad.path()), bundle]),
+        (
+            &format!("ca_cert: '{authority}'"),
+            vec![("HOME", bad.path()), ("AWS_CA_BUNDLE", "/no/such/file.pem")],
+        ),
+    ] {
+        let variables: Vec<_> = variables.into_iter().chain(KEYS).chain([NO_MACHINE]).collect();
+        let store = open(&entry, more, &variables).await.unwrap();
+        assert_eq!(store.get(&key()).await.unwrap().expose(), "value", "{more} {variables:?}");
+    }
+
+    let unknown = [KEYS[0], KEYS[1], NO_MACHINE, ("AWS_CA_BUNDLE", "")];
+    let error = open(&entry, "retry: { tries: 1 }", &unknown).await.unwrap().get(&key()).await.unwrap_err();
+    assert!(error.message().contains("certificate"), "{error}");
+
+    let missing = [KEYS[0], KEYS[1], NO_MACHINE, ("AWS_CA_BUNDLE", "/no/such/file.pem")];
+    let error = open(&entry, "", &missing).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    assert!(error.message().contains("AWS_CA_BUNDLE") && error.help().is_some(), "{error:?}");
+    let missing = [KEYS[0], KEYS[1], NO_MACHINE, ("HOME", bad.path())];
+    let error = open(&entry, "", &missing).await.unwrap().get(&key()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    assert!(error.message().contains("ca_bundle") && error.help().is_some(), "{error:?}");
 }

@@ -60,7 +60,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             a_login_that_stays_refused_is_store_auth_after_one_fresh_one,
             a_clock_that_is_wrong_is_corrected,
             a_role_that_is_refused_is_store_auth,
-            the_region_and_the_address_are_found_as_amazons_tools_do;
+            the_region_and_the_address_are_found_as_amazons_tools_do,
+            trusted_authorities_are_found_as_amazons_tools_do;
         secrets:
             a_deleted_secret_is_disabled_and_set_restores_it,
             versions_are_found_by_id_and_stage,
