@@ -94,7 +94,8 @@ pub(crate) const CONNECTOR: Connector = Connector {
 /// - `get_many` asks for 20 secrets a call. Where that is denied, [`Capabilities::batch`] becomes 1.
 /// - `set` adds a version with the stage `AWSCURRENT`, makes the secret if there is none, and restores one that is
 ///   marked for deletion. One `set` makes one version, even if parts of it are made twice.
-/// - `list` holds every secret that is not marked for deletion. It may lag behind by minutes.
+/// - `list` holds every secret that is not marked for deletion, if its name is one here: one that starts with `/` is
+///   read by its ARN alone. It may lag behind by minutes.
 /// - `delete` marks a secret for deletion; it can be restored for `recovery_window_days`.
 /// - `expires_at` is not kept.
 #[derive(Debug)]
@@ -264,7 +265,8 @@ impl AwsStore {
         answer.await.map(drop)
     }
 
-    /// A page of the listing, and the token of the next.
+    /// A page of the listing, and the token of the next. A secret whose name is none here, such as `/prod/db`, is left
+    /// out: it can be asked for by its ARN.
     async fn page(&self, token: Option<String>) -> Result<(Vec<SecretName>, Option<String>)> {
         let filter = (!self.prefix.is_empty())
             .then(|| Filter::builder().key(FilterNameStringType::Name).values(&self.prefix).build());
@@ -273,12 +275,14 @@ impl AwsStore {
             request.set_filters(filter.clone().map(|filter| vec![filter])).send()
         });
         let answer = answer.await?;
-        let name = |name: Option<&str>| name.and_then(|name| SecretName::new(name).ok());
-        let names = answer
-            .secret_list()
-            .iter()
-            .map(|secret| name(secret.name()).ok_or_else(|| malformed("lists what is no secret")));
-        Ok((names.collect::<Result<_>>()?, answer.next_token.filter(|token| !token.is_empty())))
+        // An empty list is written as one.
+        let secrets = answer.secret_list.ok_or_else(|| malformed("is not what the store sends"))?;
+        let mut names = Vec::with_capacity(secrets.len());
+        for secret in secrets {
+            let name = secret.name.ok_or_else(|| malformed("lists what is no secret"))?;
+            names.extend(SecretName::new(name).ok());
+        }
+        Ok((names, answer.next_token.filter(|token| !token.is_empty())))
     }
 }
 

@@ -72,7 +72,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             a_known_secret_is_written_in_one_call,
             an_arn_is_a_name_that_is_there_already,
             without_a_recovery_window_a_secret_is_gone_at_once,
-            a_listing_asks_for_its_prefix_alone;
+            a_listing_asks_for_its_prefix_alone,
+            a_listing_leaves_out_what_is_read_by_its_arn_alone;
     ]
 }
 

@@ -173,3 +173,14 @@ pub(super) async fn a_listing_asks_for_its_prefix_alone(fixture: &Fixture<'_>) {
     assert!(odd.management().unwrap().list().await.unwrap().is_empty());
     assert_eq!(fixture.actions(), ["ListSecrets"]);
 }
+
+/// `/prod/db` is a usual name at Amazon's, and no name here.
+pub(super) async fn a_listing_leaves_out_what_is_read_by_its_arn_alone(fixture: &Fixture<'_>) {
+    fixture.hold("openai-key", "x").await;
+    let arn = fixture.hold("/prod/db", "of the path").await;
+    let store = fixture.store("").await;
+    assert_eq!(store.management().unwrap().list().await.unwrap(), [key()]);
+    assert_eq!(store.get(&name(&arn)).await.unwrap().expose(), "of the path");
+    store.management().unwrap().set(&name(&arn), &"new".into()).await.unwrap();
+    assert_eq!(store.get(&name(&arn)).await.unwrap().expose(), "new");
+}
