@@ -225,7 +225,9 @@ impl AwsStore {
             let request = client.put_secret_value().secret_id(name.as_str()).client_request_token(token);
             request.secret_string(value.expose()).send()
         });
-        answer.await.map(drop)
+        let answer = answer.await?;
+        place::check_answer(name, answer.name(), answer.arn())?;
+        place::check_made(answer.version_id())
     }
 
     async fn create(&self, name: &SecretName, value: &SecretValue, token: &str) -> Result<()> {
@@ -239,13 +241,16 @@ impl AwsStore {
             let request = client.create_secret().name(name.as_str()).client_request_token(token);
             request.secret_string(value.expose()).send()
         });
-        answer.await.map(drop)
+        let answer = answer.await?;
+        place::check_answer(name, answer.name(), answer.arn())?;
+        place::check_made(answer.version_id())
     }
 
     async fn restore(&self, name: &SecretName) -> Result<()> {
         let answer =
             self.ask(Asked::Restore, |client| client.restore_secret().secret_id(name.as_str()).send());
-        answer.await.map(drop)
+        let answer = answer.await?;
+        place::check_answer(name, answer.name(), answer.arn())
     }
 
     async fn remove(&self, name: &SecretName) -> Result<()> {
@@ -255,14 +260,16 @@ impl AwsStore {
             // A forced deletion of what is not there succeeds.
             let found =
                 self.ask(Asked::Describe, |client| client.describe_secret().secret_id(name.as_str()).send());
-            found.await?;
+            let found = found.await?;
+            place::check_answer(name, found.name(), found.arn())?;
         }
         let window = i64::try_from(self.recovery_window).ok().filter(|_| !is_forced);
         let answer = self.ask(Asked::Delete, |client| {
             let request = client.delete_secret().secret_id(name.as_str()).set_recovery_window_in_days(window);
             request.set_force_delete_without_recovery(is_forced.then_some(true)).send()
         });
-        answer.await.map(drop)
+        let answer = answer.await?;
+        place::check_answer(name, answer.name(), answer.arn())
     }
 
     /// A page of the listing, and the token of the next. A secret whose name is none here, such as `/prod/db`, is left

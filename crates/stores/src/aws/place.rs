@@ -2,6 +2,8 @@
 
 use modelmesh_secrets::{Error, ErrorKind, Result, SecretName, Version};
 
+use crate::network::malformed;
+
 /// The longest name of a secret, in characters:
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html>.
 pub(super) const MAX_NAME: usize = 512;
@@ -64,6 +66,19 @@ pub(super) fn is_answer_to(asked: &str, name: Option<&str>, arn: Option<&str>) -
                 .is_some_and(|suffix| suffix.len() == 6)
     };
     if is_arn(asked) { arn.is_some_and(is_this) } else { name == Some(asked) }
+}
+
+/// `Malformed` for an answer about another secret than the one that was asked for: nobody knows what was done then.
+pub(super) fn check_answer(asked: &SecretName, name: Option<&str>, arn: Option<&str>) -> Result<()> {
+    if is_answer_to(asked.as_str(), name, arn) {
+        return Ok(());
+    }
+    Err(malformed("is of another secret than was asked for"))
+}
+
+/// `Malformed` for an answer to a write that tells of no version.
+pub(super) fn check_made(version: Option<&str>) -> Result<()> {
+    version.filter(|version| !version.is_empty()).map(drop).ok_or_else(|| malformed("has no version"))
 }
 
 /// How a version is asked for.

@@ -41,9 +41,7 @@ impl Held {
 
     /// The value, if it is text, and of the secret that was asked for.
     pub(super) fn value(&self, asked: &SecretName) -> Result<SecretValue> {
-        if !self.is_answer_to(asked) {
-            return Err(malformed("is of another secret than was asked for"));
-        }
+        place::check_answer(asked, self.name.as_deref(), self.arn.as_deref())?;
         let version = self.version.as_deref().ok_or_else(|| malformed("has no version"))?;
         let text = self.text.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::Malformed, "the version does not hold text").with_help(

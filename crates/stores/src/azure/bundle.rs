@@ -33,6 +33,49 @@ struct Attributes {
     exp: Option<i64>,
 }
 
+/// What an answer about a secret has, whatever else it has.
+#[derive(Deserialize)]
+struct About {
+    id: String,
+}
+
+/// `Malformed` if the answer is not about the secret `name`: nobody knows what was done then.
+pub(super) fn check_answer(body: &[u8], name: &SecretName) -> Result<()> {
+    about(body, name, |_| true)
+}
+
+/// `Malformed` if the answer to a write does not tell of a version of the secret `name`.
+pub(super) fn check_made(body: &[u8], name: &SecretName) -> Result<()> {
+    about(body, name, |identified| identified.version.is_some())
+}
+
+fn about(body: &[u8], name: &SecretName, has_more: impl Fn(&Identified<'_>) -> bool) -> Result<()> {
+    let About { id } = json::parse(body).map_err(|_| malformed("is not what the store sends"))?;
+    let identified = Identified::by(&id).filter(|identified| identified.is(name) && has_more(identified));
+    identified.map(drop).ok_or_else(|| malformed("is of another secret than was asked for"))
+}
+
+/// A page of a listing: <https://learn.microsoft.com/en-us/rest/api/keyvault/secrets/get-secrets/get-secrets>.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page {
+    /// An empty list is written as one.
+    value: Vec<About>,
+    pub(super) next_link: Option<String>,
+}
+
+impl Page {
+    pub(super) fn read(body: &[u8]) -> Result<Self> {
+        json::parse(body).map_err(|_| malformed("is not what the store sends"))
+    }
+
+    pub(super) fn names(&self) -> Result<Vec<SecretName>> {
+        let name = |About { id }: &About| SecretName::new(Identified::by(id)?.name).ok();
+        let names = self.value.iter().map(name);
+        names.map(|name| name.ok_or_else(|| malformed("lists what is no secret"))).collect()
+    }
+}
+
 /// What people wrote beside a value. A version has its own, and a write that does not repeat it drops it.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -31,7 +31,6 @@ use self::{
     bundle::{Bundle, Notes},
     failure::{Asked, Fault},
     login::Login,
-    place::Identified,
     transport::{VaultTransport, body_of},
 };
 use crate::{
@@ -187,8 +186,8 @@ impl KeyVaultStore {
     /// What it means that the vault has no such secret: it tells a deleted one, which can be recovered, only to those
     /// who ask for it. To those who may not ask, the secret is missing, as the vault said.
     async fn absence(&self, name: &SecretName, missing: Fault) -> Error {
-        match self.client.get_deleted_secret(name.as_str(), None).await.map_err(Fault::from) {
-            Ok(_) => Error::new(ErrorKind::Disabled, "the secret was deleted, and can be recovered").with_help(
+        match about(name, self.client.get_deleted_secret(name.as_str(), None)).await {
+            Ok(()) => Error::new(ErrorKind::Disabled, "the secret was deleted, and can be recovered").with_help(
                 "'az keyvault secret recover' brings it back; 'modelmesh secrets set' does so, too, with a new value",
             ),
             Err(fault) => {
@@ -216,8 +215,8 @@ impl KeyVaultStore {
     async fn put(&self, name: &SecretName, value: &SecretValue) -> Result<(), Fault> {
         let body = bundle::to_set(value, &self.notes(name).await?);
         // The answer repeats the value.
-        body_of(self.client.set_secret(name.as_str(), body.into(), None)).await?;
-        Ok(())
+        let body = body_of(self.client.set_secret(name.as_str(), body.into(), None)).await?;
+        bundle::check_made(&body, name).map_err(Fault::Other)
     }
 
     async fn write(&self, name: &SecretName, value: &SecretValue) -> Result<()> {
@@ -239,14 +238,13 @@ impl KeyVaultStore {
 
     /// Begins the recovery of a deleted secret. That it is no more deleted, or recovered by somebody else, is as good.
     async fn recover(&self, name: &SecretName) -> Result<()> {
-        match self.client.recover_deleted_secret(name.as_str(), None).await.map_err(Fault::from) {
-            Ok(_) => Ok(()),
+        match about(name, self.client.recover_deleted_secret(name.as_str(), None)).await {
             Err(fault)
                 if fault.refusal().is_some_and(|refusal| refusal.is_not_found() || refusal.is_conflict()) =>
             {
                 Ok(())
             }
-            Err(fault) => Err(fault.told(Asked::Recover)),
+            recovered => recovered.map_err(|fault| fault.told(Asked::Recover)),
         }
     }
 
@@ -256,12 +254,8 @@ impl KeyVaultStore {
         let mut pages = self.client.list_secret_properties(Some(options))?.into_pages();
         let (mut names, mut links) = (Vec::new(), HashSet::new());
         while let Some(page) = pages.next().await {
-            let page = page?.into_model()?;
-            for secret in page.value {
-                let name = secret.id.as_deref().and_then(Identified::by);
-                let name = name.and_then(|identified| SecretName::new(identified.name).ok());
-                names.push(name.ok_or_else(|| Fault::Other(malformed("lists what is no secret")))?);
-            }
+            let page = bundle::Page::read(&page?.into_body()).map_err(Fault::Other)?;
+            names.extend(page.names().map_err(Fault::Other)?);
             if let Some(link) = page.next_link
                 && !link.is_empty()
                 && !links.insert(link)
@@ -274,6 +268,12 @@ impl KeyVaultStore {
         names.dedup();
         Ok(names)
     }
+}
+
+/// Makes a call that says nothing but that it was done, to the secret `name`.
+async fn about<T>(name: &SecretName, call: impl Future<Output = azure_core::Result<T>>) -> Result<(), Fault> {
+    let body = body_of(call).await?;
+    bundle::check_answer(&body, name).map_err(Fault::Other)
 }
 
 #[async_trait]
@@ -301,8 +301,8 @@ impl SecretManagement for KeyVaultStore {
     async fn delete(&self, name: &SecretName) -> Result<()> {
         let delete = async {
             place::check_name(name)?;
-            let deleted = self.client.delete_secret(name.as_str(), None).await;
-            deleted.map(drop).map_err(|error| Fault::from(error).told(Asked::Delete))
+            let deleted = about(name, self.client.delete_secret(name.as_str(), None)).await;
+            deleted.map_err(|fault| fault.told(Asked::Delete))
         };
         delete.await.map_err(|error: Error| error.with_name(name))
     }

@@ -66,15 +66,16 @@ impl KubernetesStore {
                 Asked::Create(object::new_secret(secret, keys)?)
             }
         };
-        let answer = self.cluster.ask(&asked).await.map(drop);
-        answer.map_err(|error| match error.kind() {
+        let answer = self.cluster.ask(&asked).await.map_err(|error| match error.kind() {
             // It was there when it was read.
             ErrorKind::NotFound => {
                 Error::new(ErrorKind::Conflict, "somebody else deleted the Secret meanwhile")
                     .with_help("try again")
             }
             _ => error,
-        })
+        })?;
+        // Something in between may say 'success', too, but hardly with the Secret.
+        Object::read(&answer, secret).map(drop)
     }
 
     /// Sets keys of several Secrets, each Secret as a whole or not at all.

@@ -113,7 +113,7 @@ impl KubernetesStore {
     }
 
     async fn read(&self, secret: &str) -> Result<Object> {
-        self.cluster.ask(&Asked::Read(secret)).await?.json()
+        Object::read(&self.cluster.ask(&Asked::Read(secret)).await?, secret)
     }
 
     /// A Secret; none if there is none.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::failure;
-use crate::network::malformed;
+use crate::network::{Answer, malformed};
 
 /// What the values of one Secret may have together, in bytes: `MaxSecretSize` of the Kubernetes API.
 /// <https://kubernetes.io/docs/concepts/configuration/secret/#restriction-data-size>
@@ -52,6 +52,18 @@ pub(super) struct PageMetadata {
 }
 
 impl Object {
+    /// Reads an answer about the Secret `name`, and no other: `Malformed` else.
+    pub(super) fn read(answer: &Answer, name: &str) -> Result<Self> {
+        let object: Object = answer.json()?;
+        if object.metadata.name != name {
+            return Err(malformed("is of another Secret than was asked for"));
+        }
+        if object.metadata.resource_version.is_empty() {
+            return Err(malformed("has no version"));
+        }
+        Ok(object)
+    }
+
     /// The value of a key.
     pub(super) fn value(&self, key: &str) -> Result<SecretValue> {
         let encoded = self.data.get(key).ok_or_else(no_such_key)?;

@@ -11,6 +11,7 @@ use libtest_mimic::Trial;
 use modelmesh_secrets::{ErrorKind, Version};
 use modelmesh_testkit::servers::{
     azure::{Application, AzureServer, Condition},
+    proxy::{Fault, Reply},
     python_program,
 };
 use serde_json::json;
@@ -19,7 +20,9 @@ use tracing::instrument::WithSubscriber as _;
 
 use crate::{
     asking::{Store, key, kind_of_get, name, open},
-    backends::azure::entry,
+    backend::Backend,
+    backends::azure::{Azure, entry},
+    stage::Stage,
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -45,6 +48,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_link_to_another_place_is_not_followed,
         what_a_proxy_answers_is_an_outage,
         a_throttle_says_when_to_come_back,
+        a_success_that_is_none_acknowledges_nothing,
         a_network_that_is_not_served_says_nothing_about_a_secret,
     ]
 }
@@ -395,6 +399,56 @@ async fn a_throttle_says_when_to_come_back() {
     ] {
         assert_eq!(error.kind(), ErrorKind::Throttled);
         assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(7)));
+    }
+}
+
+/// Something in between may say 'success' to anything.
+async fn a_success_that_is_none_acknowledges_nothing() {
+    let backend: Arc<dyn Backend> = Arc::new(Azure::default());
+    let stage = Stage::new(&backend).await;
+    let store = stage.warm_store("retry: { tries: 1 }").await;
+    let management = store.management().unwrap();
+    let other = json!({ "id": "https://v/secrets/other/0a", "value": "canary" }).to_string();
+    let key = json!({ "kid": "https://v/keys/some-key/0a", "id": "https://v/keys/some-key/0a" }).to_string();
+    let bodies = ["", "{}", "<html>canary</html>", &other, &key];
+    let succeed = |method: &'static str, part: &'static str, body: &str| {
+        let fault = Fault::Answer(Reply::of(200, "application/json", body));
+        stage.proxy.inject_where(fault, move |request| {
+            !request.is_login && request.method == method && request.path().contains(part)
+        });
+    };
+    let unversioned = json!({ "id": "https://v/secrets/some-key", "value": "canary" }).to_string();
+    for body in bodies.into_iter().chain([&*unversioned]) {
+        succeed("PUT", "/secrets/", body);
+        let error = management.set(&stage.name, &"new".into()).await.expect_err(body);
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    }
+    for body in bodies {
+        succeed("DELETE", "/secrets/", body);
+        let error = management.delete(&stage.name).await.expect_err(body);
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
+    }
+    for body in ["", "{}", r#"{"value": null}"#, r#"{"value": [{}]}"#, &other] {
+        succeed("GET", "/secrets", body);
+        let error = management.list().await.expect_err(body);
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
+    }
+    stage.proxy.forward();
+    assert!(store.get(&stage.name).await.unwrap().expose() == stage.value.text());
+
+    // Nor is anything deleted, or recovered, because somebody says so.
+    for body in bodies {
+        succeed("GET", "/deletedsecrets/", body);
+        let error = store.get(&name("absent")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
+    }
+    stage.proxy.forward();
+    management.delete(&stage.name).await.unwrap();
+    for body in bodies {
+        succeed("POST", "/deletedsecrets/", body);
+        let error = management.set(&stage.name, &"new".into()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
     }
 }
 

@@ -119,6 +119,51 @@ pub(super) async fn an_answer_for_another_secret_is_malformed(fixture: &Fixture<
     }
 }
 
+/// Something in between may say 'success' to anything.
+pub(super) async fn a_success_that_is_none_acknowledges_nothing(fixture: &Fixture<'_>) {
+    fixture.hold("openai-key", "held").await;
+    fixture.hold("marked", "held").await;
+    let store = asks_once(fixture).await;
+    let at_once = fixture.store("recovery_window_days: 0").await;
+    store.management().unwrap().delete(&name("marked")).await.unwrap();
+    let other = json!({ "Name": "other", "ARN": "arn:aws:x", "VersionId": "v" }).to_string();
+    for body in ["", "{}", r#"{"message": "welcome"}"#, &other] {
+        for (action, store, asked, is_set) in [
+            ("PutSecretValue", &store, "openai-key", true),
+            ("CreateSecret", &store, "new-key", true),
+            ("RestoreSecret", &store, "marked", true),
+            ("DeleteSecret", &store, "openai-key", false),
+            ("DescribeSecret", &at_once, "openai-key", false),
+            ("DeleteSecret", &at_once, "openai-key", false),
+        ] {
+            fixture.server().answer_nothing(&fixture.region);
+            fixture.server().answer(&fixture.region, Some(action), Canned::new(200, body));
+            let (management, asked) = (store.management().unwrap(), name(asked));
+            let written = match is_set {
+                true => management.set(&asked, &"canary".into()).await,
+                false => management.delete(&asked).await,
+            };
+            let error = written.expect_err(action);
+            assert_eq!(
+                (error.kind(), error.name()),
+                (ErrorKind::Malformed, Some(asked.as_str())),
+                "{action}"
+            );
+        }
+    }
+    fixture.server().answer_nothing(&fixture.region);
+    assert_eq!(store.get(&key()).await.unwrap().expose(), "held");
+
+    let list = Some("ListSecrets");
+    for body in ["", "{}", &other, r#"{"SecretList": [{}]}"#] {
+        fixture.server().answer(&fixture.region, list, Canned::new(200, body));
+        let error = store.management().unwrap().list().await.expect_err(body);
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
+    }
+    fixture.server().answer(&fixture.region, list, Canned::new(200, r#"{"SecretList": []}"#));
+    assert_eq!(store.management().unwrap().list().await.unwrap(), []);
+}
+
 pub(super) async fn an_outage_may_say_when_it_is_over(fixture: &Fixture<'_>) {
     let store = asks_once(fixture).await;
     for code in ["InternalServiceError", "ServiceUnavailable", "SomethingNew"] {

@@ -43,6 +43,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             what_is_not_in_amazons_shape_is_an_outage,
             an_answer_that_is_no_answer_is_malformed,
             an_answer_for_another_secret_is_malformed,
+            a_success_that_is_none_acknowledges_nothing,
             an_outage_may_say_when_it_is_over,
             nobody_at_the_address_is_an_outage,
             hostile_names_are_refused_before_any_call,

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use libtest_mimic::Trial;
 use modelmesh_secrets::{Change, ErrorKind, SecretName, SecretValue};
+use modelmesh_testkit::servers::proxy::{Fault, Reply};
 use serde_json::{Value, json};
 
 use super::{Fixture, data, held, key, kind_of_get, name, set};
-use crate::backends::kubernetes::Cluster;
+use crate::{
+    backend::Backend,
+    backends::kubernetes::{Cluster, backends},
+    stage::Stage,
+};
 
 pub(super) fn trials(cluster: &Arc<Cluster>) -> Vec<Trial> {
     trials![cluster:
@@ -27,6 +32,7 @@ pub(super) fn trials(cluster: &Arc<Cluster>) -> Vec<Trial> {
         the_longest_value_fits_and_a_longer_one_is_refused_unsent,
         keys_that_together_are_too_long_are_refused,
         a_typed_secret_keeps_its_rules,
+        a_success_that_is_none_acknowledges_nothing,
     ]
 }
 
@@ -291,4 +297,53 @@ async fn a_typed_secret_keeps_its_rules(fixture: Fixture) {
     let error = store.management().unwrap().delete(&name("ssh/ssh-privatekey")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert_eq!(held(&store, &name("ssh/ssh-privatekey")).await, "k");
+}
+
+/// Something in between may say 'success' to anything.
+async fn a_success_that_is_none_acknowledges_nothing(_: Fixture) {
+    let [_, documents] = backends();
+    let backend: Arc<dyn Backend> = Arc::new(documents);
+    let stage = Stage::new(&backend).await;
+    let store = stage.warm_store("retry: { tries: 1 }").await;
+    let fresh = stage.store("retry: { tries: 1 }, prefix: fresh/").await;
+    let object = |metadata: Value| {
+        json!({ "kind": "Secret", "metadata": metadata, "data": data(&[("some-key", "canary")]) }).to_string()
+    };
+    let bodies = [
+        String::new(),
+        "{}".into(),
+        "<html>canary</html>".into(),
+        json!({ "kind": "Status", "metadata": {}, "status": "Success", "code": 200 }).to_string(),
+        object(json!({ "name": "other", "resourceVersion": "7" })),
+        object(json!({ "resourceVersion": "7" })),
+        object(json!({ "name": "app" })),
+        object(json!({ "name": "app", "resourceVersion": "" })),
+    ];
+    let succeed = |method: &'static str, body: &str| {
+        let fault = Fault::Answer(Reply::of(200, "application/json", body));
+        stage.proxy.inject_where(fault, move |request| request.method == method);
+    };
+    for body in &bodies {
+        succeed("PATCH", body);
+        let management = store.management().unwrap();
+        let change = Change { name: stage.name.clone(), before: Some(stage.value.value()), after: None };
+        for (call, result) in [
+            ("set", management.set(&stage.name, &"new".into()).await),
+            ("delete", management.delete(&stage.name).await),
+            ("exchange", store.exchange(&[change]).await.remove(0)),
+        ] {
+            let error = result.expect_err(call);
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{call} {body}");
+            assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        }
+        succeed("POST", body);
+        let error = fresh.management().unwrap().set(&stage.name, &"new".into()).await.expect_err(body);
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
+        // A value of another Secret is none that was asked for.
+        succeed("GET", body);
+        assert_eq!(store.get(&stage.name).await.expect_err(body).kind(), ErrorKind::Malformed, "{body}");
+    }
+    stage.proxy.forward();
+    assert!(store.get(&stage.name).await.unwrap().expose() == stage.value.text());
+    assert_eq!(fresh.get(&stage.name).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
