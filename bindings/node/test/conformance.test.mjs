@@ -1,12 +1,20 @@
-// The cases of conformance/references.json, which the implementations in every language run.
+// The cases of conformance/, which the implementations in every language run.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 
+import { SecretResolver } from 'modelmesh';
+
+import { file } from './fixture.mjs';
+
 // The grammar is no part of what the package exports.
 const { native } = createRequire(import.meta.url)('../dist/native.js');
-const cases = JSON.parse(readFileSync(new URL('../../../conformance/references.json', import.meta.url), 'utf8'));
+const cases = casesOf('references');
+
+function casesOf(name) {
+  return JSON.parse(readFileSync(new URL(`../../../conformance/${name}.json`, import.meta.url), 'utf8'));
+}
 
 /** A test of every case of a section. */
 function section(name, judge) {
@@ -50,4 +58,21 @@ section('naming', ({ prefix, naming, logical, backend, canonical, error }, about
 
 section('listed', ({ prefix, naming, backend, logical }, about) => {
   assert.equal(native.grammarLogicalName(prefix, naming, backend), logical, about);
+});
+
+test('configurations: every case', async (t) => {
+  const { secrets, resolved: configurations } = casesOf('configurations');
+  const config = JSON.stringify({ secrets: { store: 'modelmesh.memory-secrets.v1', secrets } });
+  const resolver = SecretResolver.fromConfig(file(t, 'm.json', config));
+  for (const { about, given, resolved, error } of configurations) {
+    const before = JSON.stringify(given);
+    if (error === undefined) {
+      assert.deepEqual(resolver.resolveAll(given), resolved, about);
+      assert.deepEqual(await resolver.resolveAllAsync(given), resolved, about);
+    } else {
+      assert.throws(() => resolver.resolveAll(given), { kind: error }, before);
+      await assert.rejects(resolver.resolveAllAsync(given), { kind: error }, before);
+    }
+    assert.equal(JSON.stringify(given), before, 'what was given is not touched');
+  }
 });

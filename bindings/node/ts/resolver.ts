@@ -73,6 +73,8 @@ export class SecretResolver {
    * A new configuration, with values in place of the references in all texts of `config`, at any depth. `config` itself
    * is not touched. Each reference is asked for once, and stores are asked side by side.
    *
+   * Its section `secrets` is passed on as it is: what stands there is for stores to be opened with.
+   *
    * @throws {SecretStoreError} With everything that has no value.
    */
   resolveAll<T>(config: T): T {

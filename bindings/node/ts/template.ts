@@ -1,7 +1,11 @@
+/** The section in which stores are configured. */
+const SECRETS = 'secrets';
+
 /**
  * @internal The texts of a configuration that may hold references, and how to make a new configuration of them.
  *
- * Lists and plain objects are copied at any depth; everything else is passed on as it is. Keys are not resolved.
+ * Lists and plain objects are copied at any depth; everything else is passed on as it is, and so is the section
+ * `secrets`. Keys are not resolved.
  */
 export class Template {
   readonly texts: string[] = [];
@@ -37,7 +41,10 @@ export class Template {
   }
 
   #mapping(mapping: object, above: Set<object>): (texts: readonly string[]) => unknown {
-    const entries = Object.entries(mapping).map(([key, value]) => [key, this.#read(value, above)] as const);
+    const isWhole = above.size === 1;
+    const entries = Object.entries(mapping).map(([key, value]) => {
+      return [key, isWhole && key === SECRETS ? () => value as unknown : this.#read(value, above)] as const;
+    });
     // Entries are defined, not assigned: '__proto__' is a key like any other.
     return (texts) => Object.fromEntries(entries.map(([key, build]) => [key, build(texts)]));
   }

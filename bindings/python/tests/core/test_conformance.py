@@ -10,12 +10,19 @@ import pytest
 from modelmesh import _native
 from modelmesh.cdk import BaseSecretStore, BaseSecretStoreConfig
 from modelmesh.interfaces.secret_store import SecretStoreError
+from modelmesh.resolver import SecretResolver
 
 Case = dict[str, Any]
 
-CASES: dict[str, list[Case]] = json.loads(
-    (Path(__file__).parents[4] / "conformance/references.json").read_text(encoding="utf-8")
-)
+
+def cases_of(name: str) -> dict[str, Any]:
+    path = Path(__file__).parents[4] / f"conformance/{name}.json"
+    cases: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return cases
+
+
+CASES: dict[str, list[Case]] = cases_of("references")
+CONFIGURATIONS = cases_of("configurations")
 
 
 def every_case_of(section: str) -> pytest.MarkDecorator:
@@ -84,3 +91,19 @@ def test_logical_names_become_these_names_of_the_backend(case: Case) -> None:
 @every_case_of("listed")
 def test_listings_give_these_logical_names(case: Case) -> None:
     assert _native._to_logical(case["prefix"], case["naming"], case["backend"]) == case["logical"]
+
+
+@pytest.mark.parametrize("case", CONFIGURATIONS["resolved"], ids=lambda case: json.dumps(case["given"])[:60])
+def test_configurations_become_these(case: Case, tmp_path: Path) -> None:
+    config = tmp_path / "modelmesh.json"
+    store = {"store": "modelmesh.memory-secrets.v1", "secrets": CONFIGURATIONS["secrets"]}
+    config.write_text(json.dumps({"secrets": store}), encoding="utf-8")
+    resolver = SecretResolver.from_config(config)
+    before = json.dumps(case["given"])
+    if "error" in case:
+        with pytest.raises(SecretStoreError) as raised:
+            resolver.resolve_all(case["given"])
+        assert raised.value.kind == case["error"]
+    else:
+        assert resolver.resolve_all(case["given"]) == case["resolved"]
+    assert json.dumps(case["given"]) == before, "what was given is not touched"
