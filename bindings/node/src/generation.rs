@@ -58,6 +58,22 @@ impl Generation {
     pub fn setting(&self, path: String) -> Option<String> {
         self.0.setting(&path).map(str::to_owned)
     }
+
+    /// The first secret in a setting.
+    #[napi]
+    pub fn secret(&self, path: String) -> Option<HeldSecret> {
+        let (reference, value) = self.0.secret(&path)?;
+        Some(HeldSecret { reference: reference.to_string(), secret: value.into() })
+    }
+}
+
+/// A secret of a generation.
+#[napi(object, object_from_js = false)]
+pub struct HeldSecret {
+    /// The reference to it.
+    pub reference: String,
+    /// Its value.
+    pub secret: Secret,
 }
 
 /// What came of a value that the upstream API refused.

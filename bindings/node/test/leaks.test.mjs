@@ -134,6 +134,8 @@ test('a resolver, its generations, watches and outcomes show no value', async (t
   assert.equal(resolver.current('p').setting('key'), CANARY);
   assertNothingShown(resolver, 'the resolver');
   assertNothingShown(resolver.current('p'), 'a generation');
+  assert.equal(resolver.current('p').secret('key').value.value, CANARY);
+  assertNothingShown(resolver.current('p').secret('key'), 'a secret of a generation');
   assertNothingShown(resolver.get('key'), 'a value');
   assertNothingShown(watch, 'a watch');
   assertNothingShown(resolver.reportAuthFailure('key', 'another'), 'an outcome');

@@ -137,6 +137,31 @@ test('a value that is refused upstream is replaced by what the store has now', a
   assert.equal(resolver.reportAuthFailure(of.generation, 'url').outcome, 'unchanged');
 });
 
+test('a fallback has no version, and is refused without anything newer to be had', async (t) => {
+  const resolver = SecretResolver.fromConfig(file(t, 'm.yaml', MEMORY));
+  const { value, version } = resolver.get('${secrets:none:-x}');
+  assert.deepEqual([value, version], ['x', undefined]);
+  assert.deepEqual(resolver.reportAuthFailure('${secrets:none:-x}', version), { outcome: 'unchanged' });
+  assert.deepEqual(await resolver.reportAuthFailureAsync('a', undefined), { outcome: 'unchanged' });
+  assert.throws(() => resolver.reportAuthFailure(7, undefined), TypeError);
+  assert.throws(() => resolver.reportAuthFailure('a', 7), TypeError);
+});
+
+test('a generation says which secret is in a setting', (t) => {
+  const config = `${MEMORY}providers: {p: {key: 'Bearer \${secrets:json#user}', two: '\${secrets:a}\${secrets:b}', url: x}}`;
+  const resolver = SecretResolver.fromConfig(file(t, 'm.yaml', config));
+  const generation = resolver.current('p');
+  const { reference, value } = generation.secret('key');
+  assert.equal(reference, '${secrets:json#user}');
+  assert.ok(value instanceof SecretValue);
+  assert.deepEqual([value.value, value.version], ['u', resolver.get(reference).version]);
+  assert.equal(resolver.reportAuthFailure(reference, value.version).outcome, 'unchanged');
+  assert.equal(generation.secret('two').reference, '${secrets:a}');
+  assert.equal(generation.secret('url'), undefined);
+  assert.equal(generation.secret('none'), undefined);
+  assert.throws(() => generation.secret(7), TypeError);
+});
+
 test('a watch yields each new version, until it is closed', async (t) => {
   const { config, change } = rotating(t, 'KEY=first\n');
   const resolver = SecretResolver.fromConfig(config);

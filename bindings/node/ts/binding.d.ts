@@ -62,6 +62,14 @@ export declare class Waiting {
   work(): Work<Secret | Failure>
 }
 
+/** A secret of a generation. */
+export interface HeldSecret {
+  /** The reference to it. */
+  reference: string
+  /** Its value. */
+  secret: Secret
+}
+
 /** A store of a connector of JavaScript is to be made, for a configuration. */
 export interface OpenCall {
   /** The number of the call, for its answer. */
@@ -140,6 +148,8 @@ export declare class Generation {
   get activatedAt(): number
   /** A setting's text, with values in place of references. */
   setting(path: string): string | null
+  /** The first secret in a setting. */
+  secret(path: string): HeldSecret | null
 }
 
 /** One thread of JavaScript: each has one, and every store and resolver that is made on it belongs to it. */

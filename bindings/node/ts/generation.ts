@@ -1,5 +1,7 @@
 import type { Generation as NativeGeneration } from './binding.js';
+import { valueOf } from './host.js';
 import { requireText } from './text.js';
+import type { SecretValue } from './value.js';
 
 /** Why a provider is activated. */
 export type ActivationReason = 'init' | 'rotation' | 'recovery' | 'manual';
@@ -48,6 +50,16 @@ export class Generation {
    */
   setting(path: string): string | undefined {
     return this.#native.setting(requireText(path, 'a path')) ?? undefined;
+  }
+
+  /**
+   * The first secret in a setting, as its reference and its value: what to report if the upstream API refuses it.
+   *
+   * `undefined` if there is none in it, or it is missing and may be.
+   */
+  secret(path: string): { readonly reference: string; readonly value: SecretValue } | undefined {
+    const held = this.#native.secret(requireText(path, 'a path'));
+    return held === null ? undefined : { reference: held.reference, value: valueOf(held.secret) };
   }
 
   toJSON(): object {

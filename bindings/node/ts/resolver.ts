@@ -157,18 +157,22 @@ export class SecretResolver {
   /**
    * Reports that the upstream API refused a value: that of a reference with its version, or that of the setting of a
    * provider, by its path, in a generation. The store is asked once for all who report the same.
+   *
+   * A value without a version is that of a fallback: there is nothing newer to be had, and it is `unchanged`.
    */
-  reportAuthFailure(reference: string, version: string): AuthFailure;
+  reportAuthFailure(reference: string, version: string | undefined): AuthFailure;
   reportAuthFailure(generation: Generation, path: string): AuthFailure;
-  reportAuthFailure(refused: string | Generation, which: string): AuthFailure {
-    return came(orThrow(wait(this.#report(refused, which))));
+  reportAuthFailure(refused: string | Generation, which: string | undefined): AuthFailure {
+    const work = this.#report(refused, which);
+    return work === undefined ? { outcome: 'unchanged' } : came(orThrow(wait(work)));
   }
 
   /** As {@link reportAuthFailure}, without blocking this thread. */
-  reportAuthFailureAsync(reference: string, version: string): Promise<AuthFailure>;
+  reportAuthFailureAsync(reference: string, version: string | undefined): Promise<AuthFailure>;
   reportAuthFailureAsync(generation: Generation, path: string): Promise<AuthFailure>;
-  async reportAuthFailureAsync(refused: string | Generation, which: string): Promise<AuthFailure> {
-    return came(orThrow(await this.#report(refused, which).promise()));
+  async reportAuthFailureAsync(refused: string | Generation, which: string | undefined): Promise<AuthFailure> {
+    const work = this.#report(refused, which);
+    return work === undefined ? { outcome: 'unchanged' } : came(orThrow(await work.promise()));
   }
 
   /**
@@ -189,11 +193,13 @@ export class SecretResolver {
     return this.#native.activate(requireText(providerId, "a provider's ID"), requireText(reason, 'a reason'));
   }
 
-  #report(refused: string | Generation, which: string): Work<Refusal | Failure> {
+  /** Nothing where there is nothing to ask for. */
+  #report(refused: string | Generation, which: string | undefined): Work<Refusal | Failure> | undefined {
     if (refused instanceof Generation) {
-      return this.#native.reportRefusedSetting(Generation.nativeOf(refused), requireText(which, 'a path'));
+      return this.#native.reportRefusedSetting(Generation.nativeOf(refused), requireText(which as string, 'a path'));
     }
-    return this.#native.reportRefused(requireText(refused, 'a reference'), requireText(which, 'a version'));
+    const reference = requireText(refused, 'a reference');
+    return which === undefined ? undefined : this.#native.reportRefused(reference, requireText(which, 'a version'));
   }
 }
 

@@ -100,7 +100,13 @@ async function main(): Promise<void> {
   const watch = resolver.watch('region');
   const iterator: AsyncIterableIterator<SecretValue> = watch;
   await iterator.return?.();
-  assert(resolver.activate('p', 'rotation').setting('key') === 'east', 'an activation');
+  const generation = resolver.activate('p', 'rotation');
+  assert(generation.setting('key') === 'east', 'an activation');
+  const held: { reference: string; value: SecretValue } | undefined = generation.secret('key');
+  assert(held?.value.value === 'east', 'a secret of a generation');
+  assert(resolver.reportAuthFailure(held.reference, held.value.version).outcome === 'unchanged', 'a refusal');
+  const refused = await resolver.reportAuthFailureAsync('region', resolver.get('region').version);
+  assert(refused.outcome === 'unchanged', 'a refusal that is awaited');
 
   assert(BrowserSecretStore.CONNECTOR_ID === 'modelmesh.browser-secrets.v1', 'the entry for browsers');
 }
