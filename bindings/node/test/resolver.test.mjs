@@ -1,11 +1,11 @@
 // The resolver of a configuration file, with connectors of ours and of the program.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 
-import { BaseSecretStore, CONNECTOR_REGISTRY, Generation, registerConnector, SecretResolver, SecretStoreError, SecretValue } from 'modelmesh';
+import { BaseSecretStore, CONNECTOR_REGISTRY, DotenvSecretStore, Generation, registerConnector, SecretResolver, SecretStoreError, SecretValue } from 'modelmesh';
 
 import { file, folder, gate, rewrite, thrownBy, until } from './fixture.mjs';
 
@@ -233,6 +233,53 @@ providers: {p: {key: '\${secrets:a}'}}
   assert.throws(() => resolver.resolve('${secrets:none}'), { kind: 'not_found' });
   assert.equal((await resolver.activateAsync('p')).setting('key'), 'north/a');
 });
+
+/** A hook over a file with one secret. */
+class FileHook extends BaseSecretStore {
+  _resolve(name) {
+    return name === 'KEY' ? readFileSync(this._config.filePath, 'utf8').slice('KEY='.length).trim() : null;
+  }
+}
+
+for (const [what, base] of Object.entries({ 'a hook': FileHook, 'a connector': DotenvSecretStore })) {
+  test(`a class of the program over ${what} that has a 'get' of its own is asked by it, past the cache`, async (t) => {
+    const path = join(folder(t), 'keys.env');
+    const change = (value) => writeFileSync(path, `KEY=${value}\n`);
+    class Own extends base {
+      get(name) {
+        return `<${super.get(name)}>`;
+      }
+    }
+    class Both extends Own {
+      async getAsync(name) {
+        return `<<${await super.getAsync(name)}>>`;
+      }
+    }
+    for (const store of [Own, Both]) {
+      registerConnector('test.own-get.v1', store);
+      t.after(() => delete CONNECTOR_REGISTRY['test.own-get.v1']);
+      const later = (value) => (store === Both ? `<<${value}>>` : `<${value}>`);
+      change('1');
+      const config = `
+secrets: {store: test.own-get.v1, min_refresh_interval: 1ms, config: {filePath: ${JSON.stringify(path)}, overrideEnv: true}}
+providers: {p: {key: '\${secrets:KEY}'}}
+`;
+      const resolver = SecretResolver.fromConfig(file(t, 'm.yaml', config));
+      assert.equal(resolver.current('p').setting('key'), '<1>');
+      change('2');
+      assert.deepEqual(resolver.reload().map((generation) => generation.setting('key')), ['<2>']);
+      change('3');
+      assert.equal((await resolver.activateAsync('p')).setting('key'), later('3'));
+      change('4');
+      resolver.invalidate('KEY');
+      assert.equal(resolver.resolve('${secrets:KEY}'), '<4>');
+      change('5');
+      const { outcome, value } = await resolver.reportAuthFailureAsync('KEY', resolver.get('KEY').version);
+      assert.deepEqual([outcome, value.value], ['rotated', later('5')]);
+      assert.throws(() => resolver.get('none'), { kind: 'not_found' });
+    }
+  });
+}
 
 test('hooks are called on their thread while it waits for the engine, and while it does not', async (t) => {
   let value = 'first';

@@ -11,23 +11,33 @@ type ForeignStore = SecretStoreConnector & { getAsync?: (name: string) => Promis
 
 /** A store that was made for a configuration: its class is in the registry, and an engine is around it. */
 class RegisteredHook implements Hook {
-  readonly #resolve: (name: string) => Resolved | PromiseLike<Resolved>;
+  readonly #resolve: (name: string, isBlocked: boolean) => Resolved | PromiseLike<Resolved>;
 
   constructor(store: ForeignStore) {
-    // Past the cache of its own that it may have.
-    if (store instanceof BaseSecretStore) this.#resolve = (name) => store['_resolve'](name);
+    if (store instanceof BaseSecretStore) this.#resolve = asked(store);
     else if (typeof store.getAsync === 'function') this.#resolve = (name) => store.getAsync?.(name);
     else this.#resolve = (name) => store.get(name);
   }
 
   serve(call: HookCall, isBlocked: boolean): void {
     callHook(
-      () => this.#resolve(call.name),
+      () => this.#resolve(call.name, isBlocked),
       call.name,
       isBlocked,
       (answer) => host.answer(call.call, answer),
     );
   }
+}
+
+/** How one of our stores is asked past the cache of its own: by its hook, unless its class has a `get` of its own. */
+function asked(store: BaseSecretStore): (name: string, isBlocked: boolean) => Resolved | PromiseLike<Resolved> {
+  const { get, getAsync } = BaseSecretStore.prototype;
+  const isLater = store.getAsync !== getAsync;
+  if (store.get === get && !isLater) return (name) => store['_resolve'](name);
+  return (name, isBlocked) => {
+    store.invalidate(name);
+    return isLater && !isBlocked ? store.getAsync(name) : store.get(name);
+  };
 }
 
 makeStoresBy(({ connector, settings }: OpenCall): Hook => {
