@@ -1,11 +1,13 @@
 import { SecretStoreError, notFound } from './errors.js';
 import type { SecretManagement, SecretStoreConnector } from './interfaces.js';
+import { requireText } from './text.js';
 
 export { SecretStoreError, type ErrorKind, type SecretStoreErrorDetails } from './errors.js';
 export type { SecretManagement, SecretResolution, SecretStoreConnector } from './interfaces.js';
 
 /** What is used of the browser. */
 declare const localStorage: WebStorage;
+declare const TextEncoder: new () => { encode(text: string): { readonly length: number } };
 
 interface WebStorage {
   readonly length: number;
@@ -37,9 +39,9 @@ export class BrowserSecretStore implements SecretStoreConnector, SecretManagemen
   readonly #prefix: string;
   readonly #failOnMissing: boolean;
 
-  constructor({ prefix = 'modelmesh-secret:', failOnMissing = true }: BrowserSecretStoreConfig = {}) {
-    this.#prefix = prefix;
-    this.#failOnMissing = failOnMissing;
+  constructor({ prefix, failOnMissing }: BrowserSecretStoreConfig = {}) {
+    this.#prefix = requireText(prefix ?? 'modelmesh-secret:', "the option 'prefix'");
+    this.#failOnMissing = failOnMissing ?? true;
   }
 
   /**
@@ -57,7 +59,8 @@ export class BrowserSecretStore implements SecretStoreConnector, SecretManagemen
 
   /** The value of a secret; `undefined` if there is no such secret. */
   find(name: string): string | undefined {
-    return storage().getItem(this.#key(name)) ?? undefined;
+    const key = this.#key(name);
+    return inStorage((storage) => storage.getItem(key), name) ?? undefined;
   }
 
   /**
@@ -66,26 +69,17 @@ export class BrowserSecretStore implements SecretStoreConnector, SecretManagemen
    * @throws {SecretStoreError} Of kind `unsupported` if the browser has no room for it. Nothing was changed then.
    */
   set(name: string, value: string): void {
-    if (typeof value !== 'string') throw new TypeError('a value must be a string');
-    try {
-      storage().setItem(this.#key(name), value);
-    } catch (error) {
-      if (!isFull(error)) throw error;
-      throw new SecretStoreError('unsupported', 'localStorage has no room for the secret', { secret: name });
-    }
+    const [key, text] = [this.#key(name), requireText(value, 'a value')];
+    inStorage((storage) => storage.setItem(key, text), name);
   }
 
   /** The names of all secrets, sorted. */
   list(): string[] {
-    const stored = storage();
-    const names: string[] = [];
-    for (let at = 0; at < stored.length; at += 1) {
-      const key = stored.key(at);
-      if (key !== null && key.length > this.#prefix.length && key.startsWith(this.#prefix)) {
-        names.push(key.slice(this.#prefix.length));
-      }
-    }
-    return names.sort();
+    const keys = inStorage((storage) => Array.from({ length: storage.length }, (_, at) => storage.key(at)));
+    return keys
+      .flatMap((key) => (key?.startsWith(this.#prefix) ? [key.slice(this.#prefix.length)] : []))
+      .filter((name) => brokenRule(name) === undefined)
+      .sort();
   }
 
   /**
@@ -95,8 +89,12 @@ export class BrowserSecretStore implements SecretStoreConnector, SecretManagemen
    */
   delete(name: string): void {
     const key = this.#key(name);
-    if (storage().getItem(key) === null) throw notFound(name);
-    storage().removeItem(key);
+    const isThere = inStorage((storage) => {
+      const found = storage.getItem(key);
+      storage.removeItem(key);
+      return found !== null;
+    }, name);
+    if (!isThere) throw notFound(name);
   }
 
   toJSON(): object {
@@ -104,18 +102,41 @@ export class BrowserSecretStore implements SecretStoreConnector, SecretManagemen
   }
 
   #key(name: string): string {
-    if (typeof name !== 'string') throw new TypeError('a name must be a string');
-    if (name === '') throw new SecretStoreError('invalid_name', 'a name has at least one character');
+    const rule = brokenRule(requireText(name, 'a name'));
+    if (rule !== undefined) throw new SecretStoreError('invalid_name', rule, { secret: name.slice(0, 80) });
     return this.#prefix + name;
   }
 }
 
-function storage(): WebStorage {
+/** The rule of names that a name breaks: those of the engine, which is not here. */
+function brokenRule(name: string): string | undefined {
+  if (name === '') return 'a name cannot be empty';
+  if (new TextEncoder().encode(name).length > 2048) return 'a name cannot be longer than 2048 bytes';
+  if (/\p{Cc}/u.test(name)) return 'a name cannot hold control characters';
+  const segments = name.split('/');
+  if (segments.includes('')) return "a name cannot start or end with '/', or hold '//'";
+  if (segments.includes('.') || segments.includes('..')) return "a segment of a name cannot be '.' or '..'";
+  return undefined;
+}
+
+/** What `task` gives, of the page's storage. Whatever the browser throws is an error with a kind, and shows no value. */
+function inStorage<T>(task: (storage: WebStorage) => T, secret?: string): T {
   const storage = allowed();
-  if (storage) return storage;
-  throw new SecretStoreError('unavailable', 'this page has no localStorage', {
-    help: 'browsers keep it from sandboxed frames, pages without an origin, and where the user has switched it off',
-  });
+  if (!storage) {
+    throw new SecretStoreError('unavailable', 'this page has no localStorage', {
+      help: 'browsers keep it from sandboxed frames, pages without an origin, and where the user has switched it off',
+    });
+  }
+  try {
+    return task(storage);
+  } catch (error) {
+    const name = error instanceof Error ? error.name : typeof error;
+    // Firefox had a name of its own for storage that is full.
+    if (['QuotaExceededError', 'NS_ERROR_DOM_QUOTA_REACHED'].includes(name)) {
+      throw new SecretStoreError('unsupported', 'localStorage has no room for the secret', { secret });
+    }
+    throw new SecretStoreError('unavailable', `localStorage failed: ${name}`, { secret });
+  }
 }
 
 /** Where it is kept from a page, some browsers throw, and others have nothing there. */
@@ -125,9 +146,4 @@ function allowed(): WebStorage | null | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Whether storage is full; Firefox had a name of its own for it. */
-function isFull(error: unknown): boolean {
-  return error instanceof Error && ['QuotaExceededError', 'NS_ERROR_DOM_QUOTA_REACHED'].includes(error.name);
 }

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 
 const dist = new URL('../../dist/browser/', import.meta.url);
+const cases = JSON.parse(readFileSync(new URL('../../../../conformance/references.json', import.meta.url), 'utf8'));
 let browser;
 let origin;
 let server;
@@ -69,10 +70,10 @@ async function inPage(t, task, path = '') {
   return { result, page, asked };
 }
 
-test('the entry loads nothing but itself and the errors', async (t) => {
+test('the entry loads nothing but itself, the errors, and what judges texts', async (t) => {
   const { result, asked } = await inPage(t, (entry) => Object.keys(entry).sort());
   assert.deepEqual(result, ['BrowserSecretStore', 'SecretStoreError']);
-  assert.deepEqual(asked.filter((path) => path !== '/favicon.ico'), ['/', '/browser.js', '/errors.js']);
+  assert.deepEqual(asked.filter((path) => path !== '/favicon.ico'), ['/', '/browser.js', '/errors.js', '/text.js']);
 });
 
 test('what is set is kept under the prefix, listed sorted, and deleted once', async (t) => {
@@ -204,6 +205,83 @@ test('a store shows no value, and says what it is', async (t) => {
     return [JSON.stringify(store), String(store), Object.keys(store), BrowserSecretStore.CONNECTOR_ID];
   });
   assert.deepEqual(result, ['{"connector":"modelmesh.browser-secrets.v1"}', '[object Object]', [], 'modelmesh.browser-secrets.v1']);
+});
+
+test('names are the names of every store, and what else is stored under the prefix is no secret', async (t) => {
+  const { page } = await inPage(t, () => localStorage.setItem('modelmesh-secret:a//b', 'x'));
+  const judge = async (names) => {
+    const { BrowserSecretStore } = await import('/browser.js');
+    const store = new BrowserSecretStore();
+    const judged = names.map((name) => {
+      const calls = [() => store.set(name, '1'), () => store.get(name), () => store.find(name), () => store.delete(name)];
+      return calls.map((call) => {
+        try {
+          return call() ?? null;
+        } catch (error) {
+          return error.kind;
+        }
+      });
+    });
+    return [judged, store.list(), localStorage.length];
+  };
+  const names = [...cases.names, { name: 'n'.repeat(2048), valid: true }, { name: 'é'.repeat(1025), valid: false }];
+  const [judged, list, length] = await page.evaluate(judge, names.map(({ name }) => name));
+  const valid = [null, '1', '1', null];
+  assert.deepEqual(judged, names.map((one) => (one.valid ? valid : Array(4).fill('invalid_name'))));
+  assert.deepEqual([list, length], [[], 1]);
+});
+
+test('text that is not Unicode is refused, as by every store', async (t) => {
+  const { result } = await inPage(t, ({ BrowserSecretStore }) => {
+    const store = new BrowserSecretStore();
+    const calls = [() => store.set('\ud800', 'x'), () => store.set('a', '\udc00canary'), () => store.get('\ud800')];
+    return calls.map((call) => {
+      try {
+        return call();
+      } catch (error) {
+        return [error.kind, error.message.includes('canary')];
+      }
+    });
+  });
+  assert.deepEqual(result, Array(3).fill(['unsupported', false]));
+});
+
+test('whatever the browser throws is an outage', async (t) => {
+  const { result } = await inPage(t, ({ BrowserSecretStore }) => {
+    const store = new BrowserSecretStore({ failOnMissing: false });
+    for (const method of ['getItem', 'setItem', 'removeItem', 'key']) {
+      Storage.prototype[method] = () => {
+        throw new DOMException('canary', method === 'setItem' ? 'SecurityError' : 'NS_ERROR_FILE_CORRUPTED');
+      };
+    }
+    localStorage.other = 'x';
+    return [() => store.get('a'), () => store.find('a'), () => store.set('a', 'b'), () => store.delete('a'), () => store.list()].map((call) => {
+      try {
+        return call();
+      } catch (error) {
+        return [error.kind, error.secret, error.message];
+      }
+    });
+  });
+  const [corrupt, refused] = ['NS_ERROR_FILE_CORRUPTED', 'SecurityError'].map((name) => `localStorage failed: ${name}`);
+  const of = (secret, message) => ['unavailable', secret, message];
+  assert.deepEqual(result, [of('a', corrupt), of('a', corrupt), of('a', refused), of('a', corrupt), of(undefined, corrupt)]);
+});
+
+test('an option that is null is not set, and a prefix is a text', async (t) => {
+  const { result } = await inPage(t, ({ BrowserSecretStore }) => {
+    const store = new BrowserSecretStore({ prefix: null, failOnMissing: null });
+    store.set('a', '1');
+    const failures = [() => store.get('b'), () => new BrowserSecretStore({ prefix: 7 })].map((call) => {
+      try {
+        return call();
+      } catch (error) {
+        return error.kind ?? error.name;
+      }
+    });
+    return [localStorage.getItem('modelmesh-secret:a'), failures];
+  });
+  assert.deepEqual(result, ['1', ['not_found', 'TypeError']]);
 });
 
 test('what is no text is refused, and not shown', async (t) => {
