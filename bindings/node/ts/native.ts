@@ -5,9 +5,13 @@ import { join } from 'node:path';
 export const native = load();
 
 function load(): typeof import('./binding.js') {
-  const file = join(__dirname, '..', 'native', `modelmesh-${platform()}.node`);
+  const folder = join(__dirname, '..', 'native');
+  const file = join(folder, `modelmesh-${platform()}.node`);
   if (!existsSync(file)) {
-    throw new Error(`this build of 'modelmesh' has no native part for this system: '${file}' is not there`);
+    const why = existsSync(folder)
+      ? "this build of 'modelmesh' has no native part for this system"
+      : "the native part of 'modelmesh' is not beside its code: leave 'modelmesh' out of the bundle, as an external package";
+    throw new Error(`${why}: '${file}' is not there`);
   }
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   return require(file) as typeof import('./binding.js');

@@ -84,6 +84,21 @@ test('the entry for browsers loads nothing native', () => {
   assert.equal(run(process.execPath, ['--input-type=module', '--eval', code], folder), 'modelmesh.browser-secrets.v1 modelmesh.browser-secrets.v1\n');
 });
 
+test('a native part that is not there is told with its cause: the system, or a bundle', () => {
+  const folder = installed('no-native', 'commonjs');
+  const ours = join(folder, 'node_modules', 'modelmesh');
+  const failure = (path) => {
+    const code = `try { require(${JSON.stringify(path)}) } catch (error) { console.log(error.message) }`;
+    return run(process.execPath, ['--eval', code], folder);
+  };
+  // What a bundler makes of the package: its code, elsewhere.
+  mkdirSync(join(folder, 'bundle', 'out'), { recursive: true });
+  cpSync(join(ours, 'dist', 'native.js'), join(folder, 'bundle', 'out', 'app.js'));
+  assert.match(failure('./bundle/out/app.js'), /leave 'modelmesh' out of the bundle/);
+  for (const name of readdirSync(join(ours, 'native'))) rmSync(join(ours, 'native', name));
+  assert.match(failure('modelmesh'), /no native part for this system/);
+});
+
 for (const [whose, path, fewest] of [['package', root, 4], ['repository', join(root, '..', '..'), 1]]) {
   test(`the snippets of the ${whose}'s README compile and run as written`, () => {
     const folder = installed(`readme-${whose}`, 'module');
