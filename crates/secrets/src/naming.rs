@@ -60,6 +60,16 @@ impl Naming {
         Naming { prefix: prefix.into(), rule }
     }
 
+    /// Fails with `InvalidConfig` if no name can begin with the prefix: then nothing would ever be found.
+    pub fn check(&self) -> Result<()> {
+        let Err(error) = SecretName::new(format!("{}name", self.prefix)) else { return Ok(()) };
+        Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!("no name can begin with 'prefix': {}", error.message()),
+        )
+        .with_help("a prefix has no segment that is empty, '.' or '..', and no control character"))
+    }
+
     /// Whether names pass unchanged.
     pub fn is_identity(&self) -> bool {
         self.prefix.is_empty() && self.rule == NamingRule::AsIs
@@ -286,6 +296,19 @@ mod tests {
 
     fn name(text: &str) -> SecretName {
         SecretName::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_prefix_that_no_name_can_begin_with_is_refused() {
+        let check = |prefix: &str| Naming::new(prefix, NamingRule::AsIs).check();
+        for prefix in ["", "APP_", "team/", "a/b", "!", "..a", "."] {
+            check(prefix).unwrap();
+        }
+        for prefix in ["/", "/team/", "../", "a//", "a/./", "a\n"] {
+            let error = check(prefix).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{prefix:?}");
+            assert!(error.message().starts_with("no name can begin with 'prefix': "), "{error}");
+        }
     }
 
     #[test]

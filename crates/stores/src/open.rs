@@ -267,6 +267,7 @@ fn open_connector(
     request_timeout: Duration,
 ) -> Result<Arc<dyn SecretStoreConnector>> {
     let connector = connector(id).ok_or_else(|| no_connector(id))?;
+    StoreEntry::naming(settings).check()?;
     (connector.open)(settings, &OpenContext { request_timeout, ..context.clone() })
 }
 
