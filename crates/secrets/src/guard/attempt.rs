@@ -151,8 +151,18 @@ impl Gate {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The store is seen to have changed: what it failed at may be mended.
+    pub(super) fn store_changed(&self) {
+        let turn = self.breaker().reset();
+        self.tell(turn.as_ref());
+    }
+
     fn settle(&self, ticket: Ticket, end: End) {
         let turn = self.breaker().settle(ticket, end, self.clock.now(), (self.draw)());
+        self.tell(turn.as_ref());
+    }
+
+    fn tell(&self, turn: Option<&Turn>) {
         match turn {
             Some(Turn::Opened) => tracing::warn!(store = &*self.store, "the store fails and is left alone"),
             Some(Turn::Closed) => tracing::info!(store = &*self.store, "the store answers again"),

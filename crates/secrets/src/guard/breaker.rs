@@ -116,6 +116,12 @@ impl Breaker {
         (!is_probe).then_some(Turn::Opened)
     }
 
+    /// Forgets the failures: the store is another one than that which failed.
+    pub(super) fn reset(&mut self) -> Option<Turn> {
+        self.in_a_row = 0;
+        self.is_open().then(|| self.enter(State::Closed)).map(|()| Turn::Closed)
+    }
+
     /// Whether the store is left alone, or only probed.
     pub(super) fn is_open(&self) -> bool {
         !matches!(self.state, State::Closed)

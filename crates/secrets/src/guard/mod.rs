@@ -11,7 +11,12 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, fmt, slice, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt, slice,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 
@@ -36,7 +41,7 @@ use crate::{
 /// - **Concurrency.** At most `max_in_flight` calls are under way, writes included.
 /// - **Breaker.** A store that fails several times in a row is left alone for a while, and then asked by one
 ///   caller; the others are refused as `Unavailable` until that one is answered. Writes and listings are not
-///   refused, and have no time limit: an operator may try.
+///   refused, and have no time limit: an operator may try. A store that tells that it has changed is asked anew.
 /// - **Observation.** Each call of the backend is told to the [`Observer`], and is a `tracing` span.
 ///
 /// `get_many` asks for as many names a call as the store's [`Capabilities::batch`] says, several calls at a
@@ -59,6 +64,8 @@ pub struct GuardedStore {
     retry: Retry,
     fetch_timeout: Duration,
     has_time_limit: bool,
+    /// The revision that the store told last.
+    revision: Mutex<Option<u64>>,
 }
 
 impl fmt::Debug for GuardedStore {
@@ -95,6 +102,7 @@ impl GuardedStore {
             retry: policy.retry.clone(),
             fetch_timeout: policy.fetch_timeout,
             has_time_limit: true,
+            revision: Mutex::default(),
             inner,
         }
     }
@@ -306,12 +314,20 @@ impl SecretStoreConnector for GuardedStore {
     }
 
     /// Told to nobody, and without a permit: it is cheap, and asked once a second. But a fetch may wait for it, so its
-    /// time is limited.
+    /// time is limited. A store that has changed is not left alone any longer.
     async fn revision(&self) -> Result<Option<u64>> {
-        tokio::select! {
+        let revision = tokio::select! {
             biased;
-            revision = self.inner.revision() => revision,
-            () = self.gate.clock.sleep(self.fetch_timeout) => Err(retry::timed_out(self.fetch_timeout)),
+            revision = self.inner.revision() => revision?,
+            () = self.gate.clock.sleep(self.fetch_timeout) => return Err(retry::timed_out(self.fetch_timeout)),
+        };
+        let before = {
+            let mut last = self.revision.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *last, revision)
+        };
+        if before.is_some() && before != revision {
+            self.gate.store_changed();
         }
+        Ok(revision)
     }
 }

@@ -3,7 +3,9 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
-use modelmesh_secrets::{Breaker, ErrorKind, ResolutionPolicy, SecretResolution as _};
+use modelmesh_secrets::{
+    Breaker, ErrorKind, ResolutionPolicy, SecretResolution as _, SecretStoreConnector as _,
+};
 use modelmesh_testkit::faults::{Call, Gate, Rule};
 
 use super::{at_once, bench, bench_of, breaking_after, name, names, seconds, settle, shown};
@@ -148,4 +150,18 @@ async fn a_batch_that_is_refused_names_each_secret() {
     let answers = bench.store.get_many(&names(2)).await;
     let named: Vec<_> = answers.iter().map(|answer| answer.as_ref().unwrap_err().name().unwrap()).collect();
     assert_eq!(named, ["k0", "k1"]);
+}
+
+#[tokio::test]
+async fn a_store_that_has_changed_is_not_left_alone_any_longer() {
+    let bench = bench(&breaking_after(2));
+    bench.store.revision().await.unwrap();
+    bench.fail(2).await;
+    bench.store.revision().await.unwrap();
+    assert!(bench.store.breaker_is_open(), "it is as it was");
+    bench.store.management().unwrap().set(&name("k1"), &"mended".into()).await.unwrap();
+    assert!(bench.store.breaker_is_open(), "a write says nothing of what failed");
+    bench.store.revision().await.unwrap();
+    assert!(!bench.store.breaker_is_open());
+    assert_eq!(bench.store.get(&name("k1")).await.unwrap().expose(), "mended");
 }

@@ -57,6 +57,7 @@ fn bench_of(batch: usize, policy: &ResolutionPolicy) -> Bench {
     }
     let mut capabilities = Capabilities::default();
     capabilities.batch = batch;
+    capabilities.watch = true;
     let faulty = FaultyStore::new(Arc::new(ReferenceStore::new(backing).with_capabilities(capabilities)));
     let clock = ManualClock::new();
     let inner = Arc::clone(&faulty) as Arc<dyn SecretStoreConnector>;

@@ -103,7 +103,10 @@ impl Servers {
             http: http.with_timeout(share),
             endpoints,
             preferred: AtomicUsize::new(0),
-            namespace: namespace.as_deref().map(header).transpose()?,
+            namespace: namespace
+                .as_deref()
+                .map(|name| header(name).map_err(|_| bad_namespace()))
+                .transpose()?,
         })
     }
 
@@ -259,6 +262,11 @@ fn addresses(settings: &Settings, variables: &Variables) -> Result<Vec<(&'static
         }
         (None, several) => Ok(several.iter().map(|address| ("addresses", address.clone())).collect()),
     }
+}
+
+fn bad_namespace() -> Error {
+    Error::new(ErrorKind::InvalidConfig, "'namespace' holds characters that no HTTP header can")
+        .with_help("it is a path such as 'team/gateway'")
 }
 
 fn is_redirect(status: StatusCode) -> bool {
