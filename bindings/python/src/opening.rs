@@ -1,6 +1,6 @@
 //! How the engine of a Python store is opened: once in each process.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use modelmesh_secrets::{
     BaseSecretStore, ChainStore, ResolutionPolicy, Result, SecretStoreConnector,
@@ -48,6 +48,8 @@ impl Recipe {
 pub(crate) struct ConnectorRecipe {
     pub(crate) id: String,
     pub(crate) given: Vec<(String, Given)>,
+    /// The working directory of the constructor: wherever this process or a forked one goes, paths mean what they meant.
+    pub(crate) base: PathBuf,
     pub(crate) is_network: bool,
     /// What was changed and not saved, where changes are kept until they are.
     pub(crate) changes: Option<UnsavedChanges>,
@@ -125,10 +127,11 @@ pub(crate) fn open(store: &Bound<'_, PyAny>, recipe: &Recipe, before: Option<&Op
 impl ConnectorRecipe {
     /// The connector's store, with what is laid over it.
     fn open(&self, py: Python<'_>, is_cached: bool) -> Result<(BaseSecretStore, Option<UnsavedStore>)> {
+        let context = OpenContext { base: Some(self.base.clone()), ..context() };
         if self.changes.is_none() && self.beside.is_none() && is_cached {
-            return Ok((open_given(&self.id, self.given.clone(), &context())?, None));
+            return Ok((open_given(&self.id, self.given.clone(), &context)?, None));
         }
-        let store = open_given(&self.id, self.uncached(), &context())?;
+        let store = open_given(&self.id, self.uncached(), &context)?;
         let name = store.name().to_owned();
         let mut layers: Arc<dyn SecretStoreConnector> = Arc::new(store);
         let unsaved = self.changes.clone().map(|changes| UnsavedStore::new(Arc::clone(&layers), changes));

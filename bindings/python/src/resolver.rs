@@ -76,6 +76,8 @@ impl Resolver {
 
     /// The texts with values in place of references, in the same order.
     fn resolve_texts(&self, py: Python<'_>, texts: &Bound<'_, PyAny>, wait: bool) -> PyResult<Py<PyAny>> {
+        // A forked child, which reads the file once more, may be in another folder.
+        let path = std::path::absolute(&path).unwrap_or(path);
         let texts = texts.try_iter()?.map(|text| values::value(&text?)).collect::<PyResult<Vec<_>>>()?;
         let work = |resolver: SecretResolver| async move {
             let texts: Vec<&str> = texts.iter().map(SecretValue::expose).collect();

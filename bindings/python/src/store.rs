@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use modelmesh_secrets::{
     BaseSecretStore, Claim, Error, ErrorKind, Result, SecretManagement as _, SecretName, SecretValue, Waiting,
 };
-use modelmesh_stores::{registry::connector, unsaved::UnsavedChanges};
+use modelmesh_stores::{open::working_folder, registry::connector, unsaved::UnsavedChanges};
 use pyo3::{
     IntoPyObjectExt as _,
     exceptions::{PyException, PyRuntimeError},
@@ -110,6 +110,7 @@ impl Store {
             given: settings,
             is_network: connector(id).is_some_and(|connector| connector.spec.network),
             changes: unsaved.then(UnsavedChanges::default),
+            base: working_folder(),
             beside,
         };
         let backing = match hook {

@@ -1,6 +1,6 @@
 //! What a connector is, and what it may use of the process around it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use modelmesh_secrets::{
@@ -34,13 +34,23 @@ pub struct OpenContext {
     pub request_timeout: Duration,
     /// Connectors that the program has itself, beyond those of the registry; none where it has none.
     pub host: Option<Arc<dyn HostConnectors>>,
+    /// The folder to which the relative paths of [`open_given`] are relative. The working directory, if there is none.
+    ///
+    /// [`open_given`]: crate::open::open_given
+    pub base: Option<PathBuf>,
 }
 
 impl Default for OpenContext {
     /// The environment of this process, nobody to ask, and the default `fetch_timeout`.
     fn default() -> Self {
         let request_timeout = ResolutionPolicy::default().fetch_timeout;
-        OpenContext { environment: Arc::new(ProcessEnvironment), prompt: None, request_timeout, host: None }
+        OpenContext {
+            environment: Arc::new(ProcessEnvironment),
+            prompt: None,
+            request_timeout,
+            host: None,
+            base: None,
+        }
     }
 }
 

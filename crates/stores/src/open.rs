@@ -2,8 +2,8 @@
 
 use std::{
     collections::HashMap,
-    fmt,
-    path::Path,
+    env, fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -226,7 +226,8 @@ impl StoreSet {
 
 /// Opens one store from settings that a program gives, with an engine around it: see [`StoreEntry::given`].
 ///
-/// - Relative paths are relative to the working directory.
+/// - Relative paths are relative to the context's `base`, or else to the working directory of the time of this call:
+///   a program that changes it later goes on with the files that it named.
 /// - The store's name in errors is its connector's ID.
 /// - Whatever the connector, values are cached unless `cache_enabled` is false.
 ///
@@ -250,13 +251,19 @@ pub fn open_given(
     let spec = connector(id).ok_or_else(|| no_connector(id))?.spec;
     let entry = StoreEntry::given(spec.id, spec, given)?;
     let nothing = HashMap::new();
-    let settings = entry.settings(&Filler { variable: &|_| None, values: &nothing, base: Path::new("") })?;
+    let base = context.base.clone().unwrap_or_else(working_folder);
+    let settings = entry.settings(&Filler { variable: &|_| None, values: &nothing, base: &base })?;
     let (clock, observer): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Observer::new());
     let store = open_connector(spec.id, &settings, context, entry.policy.fetch_timeout)
         .map_err(|error| error.with_store(spec.id))?;
     let guarded = guarded(store, &entry, &settings, &clock, &observer);
     let store = BaseSecretStore::builder(Arc::new(guarded)).guarded().name(spec.id).policy(entry.policy);
     Ok(store.observer(&observer).shared_clock(clock).build())
+}
+
+/// The working directory as it is now. Where it is gone, nothing: what is relative then fails where it is used.
+pub fn working_folder() -> PathBuf {
+    env::current_dir().unwrap_or_default()
 }
 
 /// Opens a store of one of this build's connectors.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forking import in_child
 from modelmesh.cdk import BaseSecretStore, BaseSecretStoreConfig, FileSecretStore, FileSecretStoreConfig
 from modelmesh.cdk.connector_secret_store import ManagedSecretStore
 from modelmesh.connectors.secret_stores import (
@@ -259,6 +260,19 @@ def test_a_file_that_is_not_there_is_no_empty_store(tmp_path: Path) -> None:
     with pytest.raises(SecretStoreError) as raised:
         store.get(NAME)
     assert raised.value.kind == "io" and not isinstance(raised.value, KeyError)
+
+
+@pytest.mark.parametrize("make", [dotenv, json_file, toml_file, encrypted])
+def test_a_relative_path_means_what_it_meant_to_the_constructor(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".env").write_text(f"{NAME}=other\n")
+    monkeypatch.chdir(tmp_path)
+    stores = [make(Path(), cache_enabled=False), make(Path())]
+    monkeypatch.chdir("other")
+    assert [store.get(NAME) for store in stores] == [VALUE] * 2
+    assert in_child(lambda: [store.get(NAME) for store in stores]) == [VALUE] * 2, "where it opens them anew"
 
 
 def test_the_environment_is_that_of_python(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
 from awaiting import LONG, until
 from forking import Child, in_child
 from modelmesh import SecretResolver
@@ -194,3 +195,28 @@ def test_workers_of_gunicorn_that_loaded_before_they_forked_resolve(
     finally:
         server.terminate()
         server.wait(LONG)
+
+
+LOCAL = """
+secrets: { store: modelmesh.dotenv.v1, path: secrets.env, override_env: true, cache_ttl: 1h }
+providers: { p: { api_key: "${secrets:a}" } }
+"""
+
+
+def local(folder: Path, monkeypatch: pytest.MonkeyPatch) -> SecretResolver:
+    monkeypatch.chdir(folder)
+    (folder / "secrets.env").write_text("a=1\n")
+    (folder / "modelmesh.yaml").write_text(LOCAL)
+    return SecretResolver.from_config("modelmesh.yaml")
+
+
+def test_a_resolver_finds_its_file_in_a_child_that_changed_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolver = local(tmp_path, monkeypatch)
+
+    def child() -> str | None:
+        os.chdir("/")
+        return resolver.current("p").setting("api_key")
+
+    assert in_child(child) == "1"
