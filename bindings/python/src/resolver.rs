@@ -35,7 +35,7 @@ use crate::{
 pub(crate) struct Resolver(Arc<Source>);
 
 /// What a resolver is started from.
-struct Source {
+pub(crate) struct Source {
     path: PathBuf,
     specs: Vec<ConnectorSpec>,
     context: OpenContext,
@@ -43,7 +43,7 @@ struct Source {
 }
 
 impl Source {
-    async fn resolver(&self) -> Result<SecretResolver, Failure> {
+    pub(crate) async fn resolver(&self) -> Result<SecretResolver, Failure> {
         let cell = self.started.get_or_open(|_| Ok::<_, Failure>(Arc::default()))?;
         cell.get_or_try_init(|| self.start()).await.cloned()
     }
@@ -150,8 +150,9 @@ impl Resolver {
 
     fn watch(&self, py: Python<'_>, reference: &str, wait: bool) -> PyResult<Py<PyAny>> {
         let reference = parse(py, reference)?;
-        let work = |resolver: SecretResolver| async move { Ok(resolver.watch(&reference).await?) };
-        self.run(py, wait, work, |py, watch| Watch::new(watch).into_py_any(py))
+        let (source, watched) = (Arc::clone(&self.0), reference.clone());
+        let work = |resolver: SecretResolver| async move { Ok(resolver.watch(&watched).await?) };
+        self.run(py, wait, work, |py, watch| Watch::new(source, reference, watch).into_py_any(py))
     }
 
     /// The generation that a provider has now.

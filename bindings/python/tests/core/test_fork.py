@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from awaiting import LONG, until
 from forking import Child, in_child
-from modelmesh import SecretResolver
+from modelmesh import SecretResolver, SecretValue
 from modelmesh.connectors.secret_stores import (
     EncryptedFileSecretStore,
     EncryptedFileSecretStoreConfig,
@@ -220,3 +220,25 @@ def test_a_resolver_finds_its_file_in_a_child_that_changed_its_folder(
         return resolver.current("p").setting("api_key")
 
     assert in_child(child) == "1"
+
+
+def test_a_watch_goes_on_in_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = local(tmp_path, monkeypatch)
+    watch = resolver.watch("a")
+
+    async def later() -> SecretValue | None:
+        return await anext(watch)
+
+    def child() -> list[str]:
+        # Ends a child that waits for threads that it does not have.
+        signal.alarm(int(LONG))
+        first = next(watch)
+        (tmp_path / "secrets.env").write_text("a=22\n")
+        resolver.activate("p", "rotation")
+        return [value.value for value in (first, asyncio.run(later())) if value]
+
+    assert in_child(child) == ["1", "22"], "what there is first, for it may have changed since the fork"
+    (tmp_path / "secrets.env").write_text("a=333\n")
+    resolver.activate("p", "rotation")
+    value = next(watch)
+    assert value is not None and value.value == "333", "the parent goes on"
