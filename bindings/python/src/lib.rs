@@ -3,6 +3,7 @@
 //! It converts arguments and errors, and keeps copies of values as Python's own strings. Everything else is the engine's.
 
 mod answer;
+mod blocking;
 mod conformance;
 mod copies;
 mod dictionary;

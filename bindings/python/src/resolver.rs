@@ -1,9 +1,17 @@
 //! The resolver of a configuration file, under `modelmesh.SecretResolver`.
 
-use std::{future::Future, path::PathBuf, sync::Arc};
+use std::{
+    future::Future,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use modelmesh_secrets::{
     AuthFailure, ExposeSecret as _, Result, SecretString, SecretValue, Version,
+    config::StoreEntry,
     live::{Reason, SecretResolver},
     reference::Reference,
     setting::ConnectorSpec,
@@ -17,7 +25,7 @@ use pyo3::{IntoPyObjectExt as _, prelude::*, types::PyList};
 use tokio::sync::OnceCell;
 
 use crate::{
-    answer,
+    answer, blocking,
     errors::to_exception,
     failure::Failure,
     generation::Generation,
@@ -40,6 +48,8 @@ pub(crate) struct Source {
     specs: Vec<ConnectorSpec>,
     context: OpenContext,
     started: PerProcess<Arc<OnceCell<SecretResolver>>>,
+    /// Whether one of the stores is behind a network, as far as the file has been read.
+    is_network: AtomicBool,
 }
 
 impl Source {
@@ -53,6 +63,8 @@ impl Source {
         let configuration = configuration::read(&self.path, &self.specs)?;
         // Everything that is wrong in it, and not only what keeps its stores from being opened.
         configuration.require_valid()?;
+        let is_network = configuration.stores().filter_map(StoreEntry::connector).any(|spec| spec.network);
+        self.is_network.store(is_network, Ordering::Relaxed);
         let stores = StoreSet::new(Arc::new(configuration), self.context.clone())?;
         Ok(stores.live_configuration().start().await?)
     }
@@ -66,7 +78,13 @@ impl Resolver {
     fn new(path: PathBuf, classes: Vec<String>, make: Py<PyAny>) -> Self {
         let specs = specifications(&classes).into_iter().chain(catalogue()).collect();
         let context = OpenContext { host: Some(Arc::new(HostClasses::new(make))), ..context() };
-        Resolver(Arc::new(Source { path, specs, context, started: PerProcess::new() }))
+        Resolver(Arc::new(Source {
+            path,
+            specs,
+            context,
+            started: PerProcess::new(),
+            is_network: AtomicBool::new(false),
+        }))
     }
 
     /// Resolves every reference of the file, and activates every provider.
@@ -189,7 +207,12 @@ impl Resolver {
             Ok(outcome) => finish(py, outcome),
             Err(failure) => Err(failure.to_exception(py)),
         };
-        if wait { finish(py, runtime::wait(py, work)?) } else { answer::begin(py, work, finish) }
+        if !wait {
+            return answer::begin(py, work, finish);
+        }
+        // The caller is behind the package's own method.
+        let warn = || if self.0.is_network.load(Ordering::Relaxed) { blocking::warn(py, 2) } else { Ok(()) };
+        finish(py, runtime::wait_after(py, work, warn)?)
     }
 }
 

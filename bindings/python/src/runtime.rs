@@ -2,7 +2,12 @@
 //!
 //! It is apart from the engine's own thread, which must never wait for the interpreter.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use pyo3::prelude::*;
 use tokio::{
@@ -35,8 +40,22 @@ pub(crate) const SIGNALS: Duration = Duration::from_millis(100);
 
 /// Waits for `work` on this thread, without the interpreter. What a signal's handler raises ends the wait.
 pub(crate) fn wait<T: Send>(py: Python<'_>, work: impl Future<Output = T> + Send) -> PyResult<T> {
+    wait_after(py, work, || Ok(()))
+}
+
+/// As [`wait`]. Where there is something to wait for, `before` is called before; what it raises ends the wait.
+pub(crate) fn wait_after<T: Send>(
+    py: Python<'_>,
+    work: impl Future<Output = T> + Send,
+    before: impl FnOnce() -> PyResult<()>,
+) -> PyResult<T> {
     let handle = handle()?;
     let mut work = pin!(work);
+    let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context)));
+    if let Poll::Ready(outcome) = py.detach(|| handle.block_on(at_once)) {
+        return Ok(outcome);
+    }
+    before()?;
     loop {
         let waited = async { timeout(SIGNALS, work.as_mut()).await };
         if let Ok(outcome) = py.detach(|| handle.block_on(waited)) {

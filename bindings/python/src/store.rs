@@ -11,12 +11,11 @@ use pyo3::{
     exceptions::{PyException, PyRuntimeError},
     intern,
     prelude::*,
-    sync::PyOnceLock,
-    types::{PyDict, PyString, PyTuple, PyType},
+    types::{PyDict, PyString, PyTuple},
 };
 
 use crate::{
-    answer, dictionary,
+    answer, blocking, dictionary,
     errors::{self, Mistake},
     given, hook, interpreter,
     opening::{Backing, ConnectorRecipe, Opened, Recipe, hook_policy, open},
@@ -400,16 +399,11 @@ impl Store {
 
     /// Warns where this thread is to wait for a network while a loop runs on it.
     fn warn_in_loop(slf: &Bound<'_, Self>) -> PyResult<()> {
-        static WARNING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        let recipe = slf.get().recipe()?;
-        if recipe.connector().is_none_or(|connector| !connector.is_network) {
-            return Ok(());
-        }
-        let py = slf.py();
-        let modules = py.import(intern!(py, "sys"))?.getattr(intern!(py, "modules"))?;
-        let asyncio = modules.call_method1(intern!(py, "get"), (intern!(py, "asyncio"),))?;
-        if asyncio.is_none() || asyncio.call_method0(intern!(py, "_get_running_loop"))?.is_none() {
-            return Ok(());
+        let connector = slf.get().recipe()?.connector();
+        if connector.is_some_and(|connector| connector.is_network) {
+            blocking::warn(slf.py(), 1)
+        } else {
+            Ok(())
         }
         let category = WARNING.import(py, "modelmesh.interfaces.secret_store", "BlockingCallWarning")?;
         let message =

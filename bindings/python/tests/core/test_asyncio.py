@@ -6,16 +6,20 @@ import asyncio
 import contextvars
 import logging
 import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from awaiting import LONG
 from conftest import CANARY
+from modelmesh import SecretResolver
 from modelmesh.cdk import BaseSecretStore, BaseSecretStoreConfig
 from modelmesh.connectors.secret_stores import VaultSecretStore
 from modelmesh.interfaces.secret_store import BlockingCallWarning, SecretStoreError
 from test_hooks import Hooked
-from vault_server import VaultServer
+from vault_server import TOKEN, VaultServer
 
 Open = Callable[..., VaultSecretStore]
 
@@ -98,6 +102,49 @@ async def test_a_blocking_call_in_a_loop_warns_when_it_blocks(vault: VaultServer
     with pytest.warns(BlockingCallWarning):
         store.set("a", "2")
     assert await store.aget("a") == "2"
+
+
+@contextmanager
+def answers_once_warned(vault: VaultServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The server answers when somebody has warned; the files that the warnings were about."""
+    about: list[str] = []
+
+    def showwarning(message: object, category: type[Warning], filename: str, *_: object) -> None:
+        assert category is BlockingCallWarning
+        about.append(filename)
+        vault.gate.set()
+
+    vault.gate.clear()
+    with warnings.catch_warnings(), monkeypatch.context() as patch:
+        warnings.simplefilter("always")
+        patch.setattr(warnings, "showwarning", showwarning)
+        yield about
+
+
+async def test_a_resolver_that_blocks_in_a_loop_warns_when_it_blocks(
+    vault: VaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.secrets.update(a="1", b="2")
+    store = f'store: hashicorp.vault.v1, address: "{vault.address}", token: {TOKEN}, kv_version: 1'
+    (tmp_path / "modelmesh.yaml").write_text(
+        f"secrets: {{ {store} }}\nproviders: {{ p: {{ api_key: '${{secrets:a}}' }} }}"
+    )
+    with answers_once_warned(vault, monkeypatch) as warned:
+        resolver = SecretResolver.from_config(tmp_path / "modelmesh.yaml")
+    assert warned == [__file__]
+    calls: list[Callable[[], object]] = [
+        lambda: resolver.resolve("${secrets:b}"),
+        lambda: resolver.activate("p"),
+        resolver.reload,
+    ]
+    for call in calls:
+        with answers_once_warned(vault, monkeypatch) as warned:
+            call()
+        assert warned == [__file__]
+    # Warnings are errors here: none comes where nothing is waited for.
+    assert resolver.resolve("${secrets:b}") == "2" and resolver.current("p").setting("api_key") == "1"
+    (tmp_path / "local.yaml").write_text("providers: { p: { api_key: '${secrets:HOME}' } }")
+    assert SecretResolver.from_config(tmp_path / "local.yaml").reload()
 
 
 def test_a_blocking_call_outside_a_loop_does_not_warn(vault: VaultServer, open_vault: Open) -> None:
