@@ -72,13 +72,17 @@ pub(crate) fn resolve(
     call(store, intern!(store.py(), "_resolve"), name, context)
 }
 
-/// Asks a store that has no engine of its own in use: by its hook, past the cache that its `get` would be, or by its
-/// `get` where that is its own.
+/// Asks a store for what its backend has now: by its hook, or by its `get` where that is its own. Its own cache is
+/// passed: the engine that asks has another. All of it, for a `get` may ask for other names than its own.
 fn ask(store: &Bound<'_, PyAny>, name: &SecretName) -> PyResult<Result<SecretValue>> {
     let get = intern!(store.py(), "get");
-    let is_ours = store.is_instance_of::<Store>()
-        && store.get_type().getattr(get)?.is(&store.py().get_type::<Store>().getattr(get)?);
-    if is_ours { resolve(store, name, None) } else { call(store, get, name, None) }
+    if let Ok(ours) = store.cast::<Store>() {
+        if store.get_type().getattr(get)?.is(&store.py().get_type::<Store>().getattr(get)?) {
+            return resolve(store, name, None);
+        }
+        Store::clear_cache(ours)?;
+    }
+    call(store, get, name, None)
 }
 
 fn call<'py>(

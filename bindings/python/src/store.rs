@@ -71,8 +71,11 @@ impl Store {
     }
 
     /// Forget every cached value: the next reader of each asks the backend.
-    fn clear_cache(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::opened(slf)?.engine.clear_cache();
+    pub(crate) fn clear_cache(slf: &Bound<'_, Self>) -> PyResult<()> {
+        // A store that is not open yet has nothing in its cache.
+        if slf.get().recipe.get().is_some() {
+            Self::opened(slf)?.engine.clear_cache();
+        }
         Ok(())
     }
 

@@ -299,3 +299,20 @@ async def test_every_method_has_a_coroutine(load: Load, tmp_path: Path) -> None:
     synchronous = {name for name, member in vars(SecretResolver).items() if callable(member) or name == "from_config"}
     public = {name for name in synchronous if not name.startswith("_") and not name.startswith("a")} | {"activate"}
     assert all(hasattr(SecretResolver, f"a{name}") for name in public)
+
+
+def test_a_class_with_a_get_of_its_own_is_asked_past_its_cache(load: Load) -> None:
+    @register_connector("test.around.v1")
+    class Around(TableStore):
+        def get(self, name: str) -> str:
+            return f"<{super().get(name)}{super().get('b')}>"
+
+    resolver = load(PROVIDER.replace("test.table.v1", "test.around.v1"))
+    held = resolver.get("a")
+    assert held.value == "<12>"
+    TABLE["b"] = "3"
+    assert resolver.report_auth_failure("a", held.version).outcome == "rotated"
+    TABLE["a"] = "4"
+    assert [generation.setting("api_key") for generation in resolver.reload()] == ["<43>"]
+    TABLE["a"] = "5"
+    assert resolver.activate("p").setting("api_key") == "<53>"
