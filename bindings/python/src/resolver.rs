@@ -76,6 +76,8 @@ impl Resolver {
     #[new]
     #[allow(clippy::needless_pass_by_value, reason = "arguments of Python are made for the call")]
     fn new(path: PathBuf, classes: Vec<String>, make: Py<PyAny>) -> Self {
+        // A forked child, which reads the file once more, may be in another folder.
+        let path = std::path::absolute(&path).unwrap_or(path);
         let specs = specifications(&classes).into_iter().chain(catalogue()).collect();
         let context = OpenContext { host: Some(Arc::new(HostClasses::new(make))), ..context() };
         Resolver(Arc::new(Source {
@@ -94,9 +96,8 @@ impl Resolver {
 
     /// The texts with values in place of references, in the same order.
     fn resolve_texts(&self, py: Python<'_>, texts: &Bound<'_, PyAny>, wait: bool) -> PyResult<Py<PyAny>> {
-        // A forked child, which reads the file once more, may be in another folder.
-        let path = std::path::absolute(&path).unwrap_or(path);
-        let texts = texts.try_iter()?.map(|text| values::value(&text?)).collect::<PyResult<Vec<_>>>()?;
+        let texts = texts.try_iter()?.map(|text| values::confidential(&text?, "what is resolved"));
+        let texts = texts.collect::<PyResult<Vec<_>>>()?;
         let work = |resolver: SecretResolver| async move {
             let texts: Vec<&str> = texts.iter().map(SecretValue::expose).collect();
             resolver.resolve_texts(&texts).await.map_err(Failure::References)

@@ -38,17 +38,21 @@ pub(crate) fn name(given: &Bound<'_, PyAny>) -> PyResult<SecretName> {
 
 /// The value that a caller gives to be stored.
 pub(crate) fn value(given: &Bound<'_, PyAny>) -> PyResult<SecretValue> {
-    let Ok(string) = given.cast::<PyString>() else {
-        let class = given.get_type().name()?;
-        return Err(PyTypeError::new_err(format!("a secret's value is a str, not {class}")));
-    };
-    match text(string) {
-        Some(text) => Ok(SecretValue::new(text)),
-        None => Err(exception(given.py(), ErrorKind::Unsupported, NOT_TEXT)),
-    }
+    confidential(given, "a secret's value")
 }
 
-const NOT_TEXT: &str = "a secret's value is Unicode text, without half a surrogate pair";
+/// The text that a caller gives, which may be or become a secret; errors call it `what`.
+pub(crate) fn confidential(given: &Bound<'_, PyAny>, what: &str) -> PyResult<SecretValue> {
+    let Ok(string) = given.cast::<PyString>() else {
+        let class = given.get_type().name()?;
+        return Err(PyTypeError::new_err(format!("{what} is a str, not {class}")));
+    };
+    text(string)
+        .map(SecretValue::new)
+        .ok_or_else(|| exception(given.py(), ErrorKind::Unsupported, &format!("{what} {IS_TEXT}")))
+}
+
+const IS_TEXT: &str = "is Unicode text, without half a surrogate pair";
 
 static SECRET_VALUE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
@@ -93,7 +97,9 @@ pub(crate) fn returned(name: &SecretName, answer: &Bound<'_, PyAny>) -> PyResult
 
 fn hooked_text(name: &SecretName, string: &Bound<'_, PyString>) -> Result<SecretValue> {
     let value = text(string).map(SecretValue::new);
-    value.ok_or_else(|| Error::new(ErrorKind::Malformed, NOT_TEXT).with_name(name))
+    value.ok_or_else(|| {
+        Error::new(ErrorKind::Malformed, format!("a secret's value {IS_TEXT}")).with_name(name)
+    })
 }
 
 /// A value as the Python class `SecretValue`.

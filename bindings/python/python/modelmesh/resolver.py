@@ -128,12 +128,12 @@ class SecretResolver:
             SecretStoreError: With everything that failed, as :attr:`SecretStoreError.errors`.
         """
         texts = _texts(config)
-        return _rebuilt(config, dict(zip(texts, self._native.resolve_texts(texts, True))))
+        return _rebuilt(config, _Resolved(zip(texts, self._native.resolve_texts(texts, True))))
 
     async def aresolve_all(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """As :meth:`resolve_all`."""
         texts = _texts(config)
-        return _rebuilt(config, dict(zip(texts, (await self._native.resolve_texts(texts, False)).take())))
+        return _rebuilt(config, _Resolved(zip(texts, (await self._native.resolve_texts(texts, False)).take())))
 
     def get(self, ref: str) -> SecretValue:
         """Return the value of one reference, with its version: what :meth:`report_auth_failure` asks for."""
@@ -227,8 +227,17 @@ def _auth_failure(told: tuple[str, SecretValue | SecretStoreError | None]) -> Au
 _SECRETS = "secrets"
 
 
+class _Resolved(dict[str, str]):
+    """What texts became. A traceback may show the variables of every frame."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} texts that were resolved>"
+
+
 def _texts(config: Mapping[str, Any]) -> list[str]:
     """Every text in ``config`` that may hold a reference, once."""
+    if not isinstance(config, Mapping):
+        raise TypeError(f"what is resolved is a mapping, not {type(config).__name__}")
     texts: dict[str, None] = {}
 
     def look(value: object) -> None:
@@ -248,8 +257,8 @@ def _texts(config: Mapping[str, Any]) -> list[str]:
     return list(texts)
 
 
-def _rebuilt(config: Mapping[str, Any], resolved: Mapping[str, str]) -> dict[str, Any]:
-    """A new ``config`` with what its texts became."""
+def _rebuilt(config: Mapping[str, Any], resolved: _Resolved) -> dict[str, Any]:
+    """A new ``config`` with what its texts became, of which no variable here holds one."""
 
     def rebuild(value: Any) -> Any:
         if isinstance(value, str):
@@ -259,9 +268,9 @@ def _rebuilt(config: Mapping[str, Any], resolved: Mapping[str, str]) -> dict[str
         if isinstance(value, list):
             return [rebuild(inner) for inner in value]
         if isinstance(value, tuple):
-            rebuilt = tuple(rebuild(inner) for inner in value)
             # A named tuple stays one. What another kind of tuple takes is its own business.
-            return value._make(rebuilt) if hasattr(value, "_make") else rebuilt
+            make = value._make if hasattr(value, "_make") else tuple
+            return make([rebuild(inner) for inner in value])
         return value
 
     return {key: value if key == _SECRETS else rebuild(value) for key, value in config.items()}

@@ -316,3 +316,12 @@ def test_a_class_with_a_get_of_its_own_is_asked_past_its_cache(load: Load) -> No
     assert [generation.setting("api_key") for generation in resolver.reload()] == ["<43>"]
     TABLE["a"] = "5"
     assert resolver.activate("p").setting("api_key") == "<53>"
+
+
+def test_what_cannot_be_resolved_is_named(load: Load) -> None:
+    resolver = load(STORE)
+    nothing: Any = 5
+    with pytest.raises(TypeError, match="^what is resolved is a str, not int$"):
+        resolver.resolve(nothing)
+    with pytest.raises(TypeError, match="^what is resolved is a mapping, not list$"):
+        resolver.resolve_all([nothing])  # type: ignore[arg-type]

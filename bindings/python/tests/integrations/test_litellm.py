@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import traceback
 from pathlib import Path
 
 import litellm
@@ -117,6 +118,17 @@ def test_a_store_that_cannot_be_written_says_so() -> None:
         asyncio.run(manager.async_write_secret("NEW", "n"))
     with pytest.raises(NotImplementedError):
         asyncio.run(manager.async_delete_secret("NEW"))
+
+
+def test_a_write_that_is_refused_shows_no_value(manager: StoreSecretManager) -> None:
+    read_only = StoreSecretManager(Down(BaseSecretStoreConfig()))
+    for refuses, name in ((manager, "a//b"), (read_only, "KEY")):
+        with pytest.raises((KeyError, NotImplementedError)) as raised:
+            asyncio.run(refuses.async_write_secret(name, CANARY))
+        told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+        frames = [frame for frame in told.stack if frame.filename != __file__]
+        assert any("litellm.py" in frame.filename for frame in frames)
+        assert CANARY not in "".join(traceback.StackSummary.from_list(frames).format())
 
 
 def test_no_value_shows(

@@ -78,7 +78,12 @@ class StoreSecretManager(CustomSecretManager):
         Raises:
             NotImplementedError: If the store cannot be written.
         """
-        await asyncio.to_thread(self._managed().set, secret_name, secret_value)
+        try:
+            write = _Write(self._managed(), secret_name, secret_value)
+        finally:
+            # A traceback may show the variables of every frame.
+            del secret_value
+        await asyncio.to_thread(write)
         return {"name": secret_name}
 
     async def async_delete_secret(
@@ -101,3 +106,13 @@ class StoreSecretManager(CustomSecretManager):
         if not isinstance(self._store, SecretManagement):
             raise NotImplementedError(f"{type(self._store).__name__} cannot be written")
         return self._store
+
+
+class _Write:
+    """A call of a store's `set`: what a closure or a `partial` holds, a traceback may show."""
+
+    def __init__(self, store: SecretManagement, name: str, value: str) -> None:
+        self._store, self._name, self._value = store, name, value
+
+    def __call__(self) -> None:
+        self._store.set(self._name, self._value)
