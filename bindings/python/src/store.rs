@@ -234,6 +234,11 @@ impl Store {
         Ok(())
     }
 
+    /// The names of which a value is cached.
+    fn _cached_names(slf: &Bound<'_, Self>) -> PyResult<Vec<String>> {
+        Ok(Self::opened(slf)?.engine.cached_names())
+    }
+
     fn _cached_entries(slf: &Bound<'_, Self>) -> PyResult<usize> {
         Ok(Self::opened(slf)?.engine.cached_entries())
     }

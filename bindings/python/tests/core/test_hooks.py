@@ -223,8 +223,11 @@ def test_a_field_named_cache_may_be_the_subclasses_own() -> None:
     class Own(BaseSecretStore):
         def __init__(self) -> None:
             super().__init__(BaseSecretStoreConfig(secrets={"a": "1"}))
-            self._cache = {"mine": 1}  # type: ignore[assignment]
+            self._cache = {"mine": 1}
 
+    assert list(store._cache) == store._cache.keys() == ["b"]
+    with pytest.raises(KeyError):
+        store._cache.pop("a")
     store = Own()
     assert store.get("a") == "1" and vars(store)["_cache"] == {"mine": 1}
 
@@ -232,6 +235,24 @@ def test_a_field_named_cache_may_be_the_subclasses_own() -> None:
 def test_a_configuration_may_change_its_mind_on_missing_names() -> None:
     store = Hooked(lambda *_: None)
     store._config.fail_on_missing = False
+def test_an_empty_cache_in_the_place_of_the_cache_drops_everything() -> None:
+    class Refreshed(BaseSecretStore):
+        def __init__(self, secrets: dict[str, str]) -> None:
+            self._cache = {}
+            super().__init__(BaseSecretStoreConfig(secrets=secrets))
+
+        def refresh(self) -> None:
+            self._cache = {}
+
+    secrets = {"a": "1"}
+    store = Refreshed(secrets)
+    assert store.get("a") == "1" and "a" in store._cache
+    secrets["a"] = "2"
+    store.refresh()
+    assert "a" not in store._cache
+    assert store.get("a") == "2" and "a" in store._cache
+
+
     assert store.get("a") == ""
     store._config.fail_on_missing = True
     with pytest.raises(KeyError):

@@ -260,6 +260,11 @@ impl BaseSecretStore {
     }
 
     /// Whether a missing reference fails an initialization that uses this store.
+    /// The names of which the cache serves a value, in no order.
+    pub fn cached_names(&self) -> Vec<String> {
+        self.engine.served_names()
+    }
+
     pub fn fail_on_missing(&self) -> bool {
         self.fail_on_missing
     }

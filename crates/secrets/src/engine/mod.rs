@@ -161,6 +161,11 @@ impl Engine {
         self.view.len()
     }
 
+    /// The names of which a value is served.
+    pub(crate) fn served_names(&self) -> Vec<String> {
+        self.view.names()
+    }
+
     pub(crate) async fn get(&self, name: &SecretName, version: Option<&Version>) -> Result<SecretValue> {
         let question = Question { name: name.clone(), version: version.cloned() };
         let key = question.key();

@@ -148,6 +148,13 @@ impl View {
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
+
+    /// The names of which the current value may be served, in no order.
+    pub(super) fn names(&self) -> Vec<String> {
+        let map = self.slots.pin();
+        let values = map.iter().filter(|(_, slot)| matches!(slot.answer, Answer::Value(_)));
+        values.filter(|(key, _)| !key.is_version()).map(|(key, _)| key.0.to_string()).collect()
+    }
 }
 
 fn papaya_collector() -> seize::Collector {
