@@ -110,9 +110,9 @@ impl Store {
         let connector = ConnectorRecipe {
             id: id.to_owned(),
             given: settings,
+            base: working_folder(),
             is_network: connector(id).is_some_and(|connector| connector.spec.network),
             changes: unsaved.then(UnsavedChanges::default),
-            base: working_folder(),
             beside,
         };
         let backing = match hook {
@@ -299,6 +299,8 @@ impl Store {
     ) -> PyResult<impl Future<Output = PyResult<Result<SecretValue>>> + Send + 'static> {
         let engine = Self::opened(slf)?.engine.clone();
         let hooked = if slf.get().recipe()?.has_hook() {
+            // A hook may run a loop, on its own thread, in order to ask for its own name.
+            engine.refuse_reentry(&name).map_err(|error| errors::to_exception(slf.py(), &error))?;
             let contextvars = slf.py().import(intern!(slf.py(), "contextvars"))?;
             let context = contextvars.call_method0(intern!(slf.py(), "copy_context"))?.unbind();
             Some((slf.clone().unbind(), context))
@@ -413,10 +415,6 @@ impl Store {
         } else {
             Ok(())
         }
-        let category = WARNING.import(py, "modelmesh.interfaces.secret_store", "BlockingCallWarning")?;
-        let message =
-            c"a store behind a network is asked while an asyncio loop waits; await its a... form instead";
-        PyErr::warn(py, category, message, 1)
     }
 }
 

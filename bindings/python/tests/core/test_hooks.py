@@ -176,6 +176,19 @@ def test_a_hook_may_ask_for_other_names_and_not_for_its_own() -> None:
     assert raised.value.kind == "invalid_config"
 
 
+def test_a_hook_may_not_ask_for_its_own_name_by_a_loop_either() -> None:
+    def hook(store: Hooked, name: str) -> str:
+        return name if name == "b" else asyncio.run(store.aget("b" if name == "a" else name))
+
+    store = Hooked(hook)
+    assert store.get("a") == "b"
+    with pytest.raises(SecretStoreError, match="asked itself") as raised:
+        store.get("c")
+    assert raised.value.kind == "invalid_config"
+    with pytest.raises(SecretStoreError, match="asked itself"):
+        asyncio.run(store.aget("c"))
+
+
 def test_hooks_that_wait_for_each_other_end() -> None:
     both_in = threading.Barrier(2)
 
@@ -212,6 +225,9 @@ def test_the_cache_can_be_asked_and_dropped_by_subclasses() -> None:
     assert "a" not in store._cache
     with pytest.raises(KeyError):
         del store._cache["a"]
+    assert list(store._cache) == store._cache.keys() == ["b"]
+    with pytest.raises(KeyError):
+        store._cache.pop("a")
     assert store._cache.pop("b", None) is None and len(store._cache) == 0
     store.get("a")
     store._cache.clear()
@@ -219,22 +235,6 @@ def test_the_cache_can_be_asked_and_dropped_by_subclasses() -> None:
     assert store.get("a") == "x" and len(store.calls) == 4
 
 
-def test_a_field_named_cache_may_be_the_subclasses_own() -> None:
-    class Own(BaseSecretStore):
-        def __init__(self) -> None:
-            super().__init__(BaseSecretStoreConfig(secrets={"a": "1"}))
-            self._cache = {"mine": 1}
-
-    assert list(store._cache) == store._cache.keys() == ["b"]
-    with pytest.raises(KeyError):
-        store._cache.pop("a")
-    store = Own()
-    assert store.get("a") == "1" and vars(store)["_cache"] == {"mine": 1}
-
-
-def test_a_configuration_may_change_its_mind_on_missing_names() -> None:
-    store = Hooked(lambda *_: None)
-    store._config.fail_on_missing = False
 def test_an_empty_cache_in_the_place_of_the_cache_drops_everything() -> None:
     class Refreshed(BaseSecretStore):
         def __init__(self, secrets: dict[str, str]) -> None:
@@ -253,6 +253,19 @@ def test_an_empty_cache_in_the_place_of_the_cache_drops_everything() -> None:
     assert store.get("a") == "2" and "a" in store._cache
 
 
+def test_a_field_named_cache_may_be_the_subclasses_own() -> None:
+    class Own(BaseSecretStore):
+        def __init__(self) -> None:
+            super().__init__(BaseSecretStoreConfig(secrets={"a": "1"}))
+            self._cache = {"mine": 1}
+
+    store = Own()
+    assert store.get("a") == "1" and vars(store)["_cache"] == {"mine": 1}
+
+
+def test_a_configuration_may_change_its_mind_on_missing_names() -> None:
+    store = Hooked(lambda *_: None)
+    store._config.fail_on_missing = False
     assert store.get("a") == ""
     store._config.fail_on_missing = True
     with pytest.raises(KeyError):

@@ -156,6 +156,12 @@ impl BaseSecretStore {
         self.engine.claim(name, &self.name).map_err(|error| error.with_store(Arc::clone(&self.name)))
     }
 
+    /// For who is about to have `name` [claimed](BaseSecretStore::claim) on another thread, and to wait for it on this
+    /// one. Fails with `InvalidConfig` if this thread itself makes the fetch of `name`, which would then never end.
+    pub fn refuse_reentry(&self, name: &SecretName) -> Result<()> {
+        self.engine.refuse_reentry_here(name).map_err(|error| error.with_store(Arc::clone(&self.name)))
+    }
+
     /// Takes over the cached values of `before`, a store of the process that this one was forked from, until the
     /// same times.
     ///
@@ -254,17 +260,17 @@ impl BaseSecretStore {
         self.engine.clear();
     }
 
+    /// The names of which the cache serves a value, in no order.
+    pub fn cached_names(&self) -> Vec<String> {
+        self.engine.served_names()
+    }
+
     /// How many answers the cache serves, missing names included.
     pub fn cached_entries(&self) -> usize {
         self.engine.served()
     }
 
     /// Whether a missing reference fails an initialization that uses this store.
-    /// The names of which the cache serves a value, in no order.
-    pub fn cached_names(&self) -> Vec<String> {
-        self.engine.served_names()
-    }
-
     pub fn fail_on_missing(&self) -> bool {
         self.fail_on_missing
     }

@@ -144,6 +144,12 @@ impl Engine {
         })
     }
 
+    /// Fails if this thread makes the fetch of `name`, or whoever makes it waits for one that this thread makes.
+    pub(crate) fn refuse_reentry_here(&self, name: &SecretName) -> Result<()> {
+        let flight = self.state().table.flight(&Key::current(name)).cloned();
+        flight.map_or(Ok(()), |flight| Sleeper::on(&flight).map(drop))
+    }
+
     fn waiting(self: &Arc<Self>, key: Key, seat: Seat, store: &Arc<str>) -> Waiting {
         Waiting { engine: Arc::clone(self), key, seat, store: Arc::clone(store) }
     }

@@ -112,6 +112,11 @@ impl Table {
         Departure::Lead(seat)
     }
 
+    /// The flight that will bring `key`.
+    pub(super) fn flight(&self, key: &Key) -> Option<&Arc<Flight>> {
+        self.entries.get(key)?.seat.as_ref().map(|seat| &seat.flight)
+    }
+
     /// Takes the seat `at` of a new flight, whatever is on its way already: that may have been asked too early.
     pub(super) fn depart_anew(&mut self, key: &Key, flight: &Arc<Flight>, at: usize) -> Seat {
         self.has_versions |= key.is_version();

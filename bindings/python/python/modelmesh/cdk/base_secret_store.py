@@ -38,7 +38,8 @@ class BaseSecretStore(Store, SecretStoreConnector):
 
     - A cached ``get`` runs no Python code at all.
     - Threads that ask for one name at the same time share one call of the hook, which runs on the first one's thread.
-      A hook that asks its own store for the name it was asked for gets an error, and never waits for itself.
+      A hook that asks its own store for the name it was asked for gets an error. If it asks on another thread, and
+      waits for that, it waits for itself.
     - A value is served for ``cache_ttl_ms``. While the hook then fails with a connection error, a time-out, another
       ``OSError`` or a :class:`SecretStoreError` of a kind that passes, the last good value is served for up to two
       hours. Whatever else the hook raises, its caller gets.
