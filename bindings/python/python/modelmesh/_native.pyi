@@ -4,7 +4,7 @@ from asyncio import Future
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
-from typing import Generic, Literal, TypeVar, final, overload
+from typing import Generic, Literal, Self, TypeVar, final, overload
 
 from typing_extensions import disjoint_base
 
@@ -40,7 +40,7 @@ class _Pending(Generic[_T_co]):
 
 @disjoint_base
 class Store:
-    def __new__(cls, *_args: object, **_kwargs: object) -> Store: ...
+    def __new__(cls, *_args: object, **_kwargs: object) -> Self: ...
     def get(self, name: str) -> str:
         """Return the value of ``name``, from the cache or the backend.
 

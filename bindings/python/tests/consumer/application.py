@@ -36,9 +36,14 @@ class Drawer(BaseSecretStore, SecretManagement):
         del self._config.secrets[name]
 
 
+class Versioned(BaseSecretStore):
+    def _resolve(self, name: str) -> SecretValue | None:
+        return SecretValue("sk", version="1")
+
+
 class Wrong(BaseSecretStore):
-    def _resolve(self, name: str) -> int:  # type: ignore[override]
-        return 1
+    def _resolve(self, name: int) -> str | None:  # type: ignore[override]
+        return None
 
 
 def read(store: SecretResolution) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NoReturn, SupportsIndex
+from typing import Any, NoReturn, Self, SupportsIndex
 
 from modelmesh._native import Store
 from modelmesh._sealed import Sealed, refuse_pickle
@@ -54,7 +54,8 @@ class BaseSecretStore(Store, SecretStoreConnector):
         self._config = config
         self._open_hook(_name_of(self), bool(config.cache_enabled), config.cache_ttl_ms)
 
-    def _resolve(self, name: str) -> str | None:
+    # ``Any`` stands for ``SecretValue``: what calls this by ``super()`` gets a ``str``, as it always did.
+    def _resolve(self, name: str) -> str | Any | None:
         """Look ``name`` up in the backend: its value, or ``None`` if there is none.
 
         To be overridden. A subclass may also return a :class:`SecretValue`, whose end the cache then keeps. As it is,
