@@ -27,6 +27,4 @@ sys.meta_path.append(RouterFinder())
 
 
 def __getattr__(name: str) -> object:
-    if name in _installation.ROUTER_NAMES:
-        raise ImportError(_installation.without_router(f"{__name__}.{name}"), name=__name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _installation.missing(__name__, name)

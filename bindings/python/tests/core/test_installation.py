@@ -12,10 +12,41 @@ import modelmesh
 import pytest
 
 
-@pytest.mark.parametrize("module", ["core", "core.mesh", "client.mesh_client", "config", "proxy"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "core",
+        "core.mesh",
+        "client.mesh_client",
+        "config",
+        "proxy",
+        "cdk.base_provider",
+        "cdk.mixins.retry",
+        "cdk.specialized.http_api_provider",
+        "connectors.providers",
+        "interfaces.provider",
+    ],
+)
 def test_the_routers_modules_say_why_they_are_not_here(module: str) -> None:
     with pytest.raises(ImportError, match="is of the router of ModelMesh Lite"):
         importlib.import_module(f"modelmesh.{module}")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("cdk", "BaseProvider"),
+        ("cdk.specialized", "HttpApiProvider"),
+        ("connectors", "OpenAIProvider"),
+        ("interfaces", "ProviderConnector"),
+    ],
+)
+def test_names_of_the_router_beside_ours_say_why_they_are_not_here(module: str, name: str) -> None:
+    ours = importlib.import_module(f"modelmesh.{module}")
+    with pytest.raises(ImportError, match=f"modelmesh.{module}.{name} is of the router of ModelMesh Lite"):
+        getattr(ours, name)
+    with pytest.raises(AttributeError, match="no attribute 'other'"):
+        ours.other
 
 
 @pytest.mark.parametrize("name", ["create", "ModelMesh", "MeshClient", "MeshConfig"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from modelmesh import _installation
 from modelmesh.cdk.base_secret_store import BaseSecretStore, BaseSecretStoreConfig
 from modelmesh.cdk.specialized import FileSecretStore, FileSecretStoreConfig
 
@@ -11,3 +14,9 @@ __all__ = [
     "FileSecretStore",
     "FileSecretStoreConfig",
 ]
+
+
+if not TYPE_CHECKING:
+    # A type checker knows what there is.
+    def __getattr__(name: str) -> object:
+        _installation.missing(__name__, name)

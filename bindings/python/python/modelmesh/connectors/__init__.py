@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from modelmesh import _installation
 from modelmesh.connectors.secret_stores import (
     AgeFileSecretStore,
     AwsSecretsManagerSecretStore,
@@ -80,3 +81,9 @@ def register_connector(connector_id: str, connector: Any = None) -> Any:
         raise TypeError(f"what is registered as {connector_id!r} must be a class")
     CONNECTOR_REGISTRY[connector_id] = connector
     return connector
+
+
+if not TYPE_CHECKING:
+    # A type checker knows what there is.
+    def __getattr__(name: str) -> object:
+        _installation.missing(__name__, name)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from modelmesh import _installation
 from modelmesh.interfaces.secret_store import (
     BlockingCallWarning,
     InvalidConfigError,
@@ -27,3 +30,9 @@ __all__ = [
     "SecretStoreError",
     "SecretValue",
 ]
+
+
+if not TYPE_CHECKING:
+    # A type checker knows what there is.
+    def __getattr__(name: str) -> object:
+        _installation.missing(__name__, name)
