@@ -17,10 +17,15 @@ from modelmesh import AuthFailure, SecretResolver
 from modelmesh.cdk import BaseSecretStore, BaseSecretStoreConfig
 from modelmesh.connectors import CONNECTOR_REGISTRY, secret_stores
 from modelmesh.connectors.secret_stores import (
+    AwsSecretsManagerSecretStoreConfig,
+    AzureKeyVaultSecretStoreConfig,
     EncryptedFileSecretStore,
     EncryptedFileSecretStoreConfig,
+    GoogleSecretManagerSecretStore,
+    GoogleSecretManagerSecretStoreConfig,
     MemorySecretStore,
     MemorySecretStoreConfig,
+    OnePasswordConnectSecretStoreConfig,
     VaultSecretStore,
     VaultSecretStoreConfig,
 )
@@ -64,6 +69,21 @@ def test_a_configuration_shows_no_secret(config: type[BaseSecretStoreConfig]) ->
 
 def test_there_is_a_configuration_for_every_class() -> None:
     assert len(CONFIGS) == len(CONNECTOR_REGISTRY)
+
+
+def test_a_configuration_masks_credentials_where_none_belong() -> None:
+    address = f"https://user:{CANARY}@vault/x"
+    config = VaultSecretStoreConfig(address=address, addresses=[address], mount="kv")
+    assert CANARY not in repr(config)
+    assert "address='https://***@vault/x', addresses=['https://***@vault/x']" in repr(config)
+    assert "mount='kv'" in repr(config) and "token" not in repr(config).replace("token_file", "")
+    for other in (
+        AwsSecretsManagerSecretStoreConfig(endpoint=address),
+        AzureKeyVaultSecretStoreConfig(vault_url=address),
+        OnePasswordConnectSecretStoreConfig(server_url=address),
+        GoogleSecretManagerSecretStoreConfig(credentials_file=f'{{"private_key": "{CANARY}"}}'),
+    ):
+        assert CANARY not in repr(other)
 
 
 def shown_by(thing: object) -> str:
@@ -119,6 +139,17 @@ def test_what_holds_no_secret_is_pickled_and_all_configurations_are_copied() -> 
     assert copy.copy(config).secrets is secrets and copy.deepcopy(config).secrets is not secrets
     assert dataclasses.replace(config, mount="kv").token == CANARY
     assert copy.deepcopy(SecretValue(CANARY)) == SecretValue(CANARY)
+
+
+def test_a_copy_of_what_holds_a_store_has_the_same_store() -> None:
+    @dataclasses.dataclass
+    class Application:
+        store: BaseSecretStore
+
+    store = MemorySecretStore()
+    application = Application(store)
+    assert copy.copy(store) is store and copy.deepcopy(application).store is store
+    assert dataclasses.asdict(application) == {"store": store}
 
 
 @dataclasses.dataclass(slots=True)
@@ -197,6 +228,10 @@ def test_no_error_holds_a_secret(tmp_path: Path) -> None:
         lambda: asyncio.run(memory.aset("", CANARY)),
         lambda: VaultSecretStoreConfig(token=CANARY, tokn=CANARY),  # type: ignore[call-arg]
         lambda: VaultSecretStore(VaultSecretStoreConfig(token=CANARY, kv_version=3)),
+        lambda: VaultSecretStore(VaultSecretStoreConfig(address=f"https://user:{CANARY}@x", token=CANARY)),
+        lambda: GoogleSecretManagerSecretStore(
+            GoogleSecretManagerSecretStoreConfig(project="p", credentials_file=f' {{"key": "{CANARY}"}}')
+        ),
         lambda: SecretResolver.from_config(tmp_path / "modelmesh.yaml"),
     ]
     for attempt in attempts:
@@ -206,3 +241,21 @@ def test_no_error_holds_a_secret(tmp_path: Path) -> None:
         assert CANARY not in repr(raised.value) + repr(vars(raised.value))
         for cause in (raised.value.__cause__, raised.value.__context__):
             assert cause is None or CANARY not in repr(cause) + repr(vars(cause))
+
+
+class Refused(tuple[str]):
+    @classmethod
+    def _make(cls, values: object) -> Refused:
+        raise ValueError("not this")
+
+
+def test_no_variable_of_a_resolution_holds_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAKS_TOKEN", CANARY)
+    (tmp_path / "modelmesh.yaml").write_text("{}")
+    resolver = SecretResolver.from_config(tmp_path / "modelmesh.yaml")
+    refused = {"a": "${secrets:LEAKS_TOKEN}", "b": Refused(("${secrets:LEAKS_TOKEN}",))}
+    for resolve in (resolver.resolve_all, lambda config: asyncio.run(resolver.aresolve_all(config))):
+        with pytest.raises(ValueError) as raised:
+            resolve(refused)
+        assert "resolver.py" in ours_in(raised.value), "what is looked at is there"
+        assert CANARY not in ours_in(raised.value)

@@ -77,6 +77,13 @@ class BaseSecretStore(Store, SecretStoreConnector):
             return answer
         return (await answer).take()
 
+    def __copy__(self) -> Self:
+        # A store is one thing, as a connection is: a copy of what holds it goes on with the same.
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         refuse_pickle(self)
 

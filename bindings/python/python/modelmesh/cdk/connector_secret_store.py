@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -42,9 +43,10 @@ class ConnectorSecretStoreConfig(BaseSecretStoreConfig):
     resolution: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class NetworkSecretStoreConfig(ConnectorSecretStoreConfig):
-    """What every store behind a network can be configured with.
+    """What every store behind a network can be configured with. :func:`repr` masks credentials that were put where none
+    belong: into an address, or in place of a file's path.
 
     Attributes:
         ca_cert: A PEM file of certificates that are trusted besides those of the system.
@@ -53,6 +55,16 @@ class NetworkSecretStoreConfig(ConnectorSecretStoreConfig):
 
     ca_cert: Optional[str] = None
     allow_http: Optional[bool] = None
+
+    def __repr__(self) -> str:
+        shown = (f"{each.name}={_masked(getattr(self, each.name))!r}" for each in fields(self) if each.repr)
+        return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, str):
+        return "***" if value.lstrip().startswith("{") else re.sub("(?<=//).*@", "***@", value, flags=re.DOTALL)
+    return [_masked(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 class ConnectorSecretStore(BaseSecretStore):

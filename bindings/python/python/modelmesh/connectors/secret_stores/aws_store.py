@@ -13,7 +13,7 @@ __all__ = [
 ]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class AwsSecretsManagerSecretStoreConfig(NetworkSecretStoreConfig):
     """What an :class:`AwsSecretsManagerSecretStore` can be configured with.
 

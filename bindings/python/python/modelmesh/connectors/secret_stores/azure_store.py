@@ -13,7 +13,7 @@ __all__ = [
 ]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class AzureKeyVaultSecretStoreConfig(NetworkSecretStoreConfig):
     """What an :class:`AzureKeyVaultSecretStore` can be configured with.
 

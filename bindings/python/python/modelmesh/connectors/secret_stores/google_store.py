@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Optional
 
 from modelmesh.cdk.connector_secret_store import ManagedSecretStore, NetworkSecretStoreConfig
+from modelmesh.interfaces.secret_store import InvalidConfigError
 
 __all__ = [
     "GoogleSecretManagerSecretStore",
@@ -14,7 +15,7 @@ __all__ = [
 ]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class GoogleSecretManagerSecretStoreConfig(NetworkSecretStoreConfig):
     """What a :class:`GoogleSecretManagerSecretStore` can be configured with.
 
@@ -44,4 +45,12 @@ class GoogleSecretManagerSecretStore(ManagedSecretStore):
     _CONFIG = GoogleSecretManagerSecretStoreConfig
 
     def __init__(self, config: GoogleSecretManagerSecretStoreConfig | None = None) -> None:
-        super().__init__(config or GoogleSecretManagerSecretStoreConfig())
+        config = config or GoogleSecretManagerSecretStoreConfig()
+        if str(config.credentials_file or "").lstrip().startswith("{"):
+            # As a path, it would be repeated in errors.
+            raise InvalidConfigError(
+                "'credentials_file' is the path of a file, and not what stands in it",
+                kind="invalid_config",
+                store=self.CONNECTOR_ID,
+            )
+        super().__init__(config)

@@ -13,7 +13,7 @@ __all__ = [
 ]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class KubernetesSecretStoreConfig(NetworkSecretStoreConfig):
     """What a :class:`KubernetesSecretStore` can be configured with.
 

@@ -13,7 +13,7 @@ __all__ = [
 ]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class OnePasswordConnectSecretStoreConfig(NetworkSecretStoreConfig):
     """What an :class:`OnePasswordConnectSecretStore` can be configured with.
 

@@ -14,7 +14,7 @@ __all__ = [
 ]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class VaultSecretStoreConfig(NetworkSecretStoreConfig):
     """What a :class:`VaultSecretStore` can be configured with.
 
