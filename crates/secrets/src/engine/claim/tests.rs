@@ -210,3 +210,18 @@ fn a_new_store_inherits_values_and_their_end() {
     assert_eq!(after.with_value("key", |_| ()), None, "its TTL has ended");
     assert!(after.with_value("third", |_| ()).is_some());
 }
+
+#[test]
+fn who_makes_a_fetch_does_not_have_it_waited_for_elsewhere() {
+    let store = store();
+    assert!(store.refuse_reentry(&name("key")).is_ok(), "nobody fetches it");
+    let landing = lead(&store, "key");
+    assert_eq!(store.refuse_reentry(&name("key")).unwrap_err().kind(), ErrorKind::InvalidConfig);
+    assert!(store.refuse_reentry(&name("other")).is_ok());
+    thread::scope(|scope| {
+        let elsewhere = scope.spawn(|| store.refuse_reentry(&name("key")).is_ok());
+        assert!(elsewhere.join().unwrap(), "another thread may wait");
+    });
+    landing.land(Ok("sk-1".into())).unwrap();
+    assert!(store.refuse_reentry(&name("key")).is_ok());
+}
