@@ -143,7 +143,7 @@ impl Store {
     #[pyo3(signature = (name, value))]
     fn _set(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let name = values::name(name)?;
-        if slf.get().is_dictionary()? {
+        if Self::is_dictionary(slf)? {
             dictionary::set(slf.as_any(), &name, value)?;
             return Self::written(slf, &name, Ok(()));
         }
@@ -155,7 +155,7 @@ impl Store {
 
     /// Return the names of all stored secrets, sorted.
     fn _list(slf: &Bound<'_, Self>) -> PyResult<Vec<String>> {
-        if slf.get().is_dictionary()? {
+        if Self::is_dictionary(slf)? {
             return dictionary::list(slf.as_any());
         }
         Self::warn_in_loop(slf)?;
@@ -167,7 +167,7 @@ impl Store {
     #[pyo3(signature = (name))]
     fn _delete(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
         let name = values::name(name)?;
-        if slf.get().is_dictionary()? {
+        if Self::is_dictionary(slf)? {
             dictionary::delete(slf.as_any(), &name)?;
             return Self::written(slf, &name, Ok(()));
         }
@@ -188,7 +188,7 @@ impl Store {
     }
 
     fn _begin_list(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        if slf.get().is_dictionary()? {
+        if Self::is_dictionary(slf)? {
             let names = dictionary::list(slf.as_any())?;
             return answer::begin(slf.py(), std::future::ready(()), |py, ()| names.into_py_any(py));
         }
@@ -200,7 +200,7 @@ impl Store {
 
     fn _begin_delete(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let name = values::name(name)?;
-        if slf.get().is_dictionary()? {
+        if Self::is_dictionary(slf)? {
             dictionary::delete(slf.as_any(), &name)?;
             Self::written(slf, &name, Ok(()))?;
             return answer::begin(slf.py(), std::future::ready(()), |py, ()| Ok(py.None()));
@@ -258,13 +258,21 @@ impl Store {
     }
 
     /// Whether it is a mapping of the caller's that is written.
-    fn is_dictionary(&self) -> PyResult<bool> {
-        Ok(self.recipe()?.connector().is_none())
+    fn is_dictionary(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        Self::opened(slf)?;
+        Ok(slf.get().recipe()?.connector().is_none())
     }
 
     /// The store as this process has it, opened if it must be.
     fn opened<'a>(slf: &'a Bound<'_, Self>) -> PyResult<&'a Opened> {
         let this = slf.get();
+        if this.recipe.get().is_none() {
+            // The constructor of the class did not do it. Another thread may be quicker.
+            let opened = slf.call_method0(intern!(slf.py(), "_open_unopened"));
+            if this.recipe.get().is_none() {
+                opened?;
+            }
+        }
         let recipe = this.recipe()?;
         this.opened.get_or_open(|before| open(slf.as_any(), recipe, before))
     }
@@ -381,7 +389,7 @@ impl Store {
     }
 
     fn begin_set(slf: &Bound<'_, Self>, name: SecretName, value: SecretValue) -> PyResult<Py<PyAny>> {
-        if slf.get().is_dictionary()? {
+        if Self::is_dictionary(slf)? {
             dictionary::set(slf.as_any(), &name, &PyString::new(slf.py(), value.expose()))?;
             Self::written(slf, &name, Ok(()))?;
             return answer::begin(slf.py(), std::future::ready(()), |py, ()| Ok(py.None()));

@@ -12,7 +12,12 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from awaiting import LONG, until
 from modelmesh.cdk import BaseSecretStore, BaseSecretStoreConfig
-from modelmesh.connectors.secret_stores import EncryptedFileSecretStore, EnvSecretStore, MemorySecretStore
+from modelmesh.connectors.secret_stores import (
+    EncryptedFileSecretStore,
+    EnvSecretStore,
+    EnvSecretStoreConfig,
+    MemorySecretStore,
+)
 from modelmesh.interfaces.secret_store import (
     SecretManagement,
     SecretResolution,
@@ -290,6 +295,26 @@ def test_a_store_that_was_not_opened_says_so() -> None:
 
     with pytest.raises(RuntimeError, match="did not call super"):
         Forgot().get("a")
+
+
+def test_a_constructor_may_set_the_fields_of_the_base_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Memory(MemorySecretStore):
+        def __init__(self, secrets: dict[str, str]) -> None:
+            self._config = BaseSecretStoreConfig(secrets=secrets)
+            self._cache = {}
+
+    store = Memory({"a": "1"})
+    assert store.get("a") == "1" and "a" in store._cache
+    other = Memory({})
+    other.set("b", "2")
+    assert asyncio.run(other.aget("b")) == "2" and other.list() == ["b"]
+
+    class Environment(EnvSecretStore):
+        def __init__(self, prefix: str) -> None:
+            self._config = self._env_config = EnvSecretStoreConfig(prefix=prefix)
+
+    monkeypatch.setenv("HOOK_KEY", "1")
+    assert Environment("HOOK_").get("KEY") == "1"
 
 
 def test_a_subclass_of_a_connector_may_answer_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

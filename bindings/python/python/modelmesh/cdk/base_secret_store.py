@@ -52,7 +52,12 @@ class BaseSecretStore(Store, SecretStoreConnector):
 
     def __init__(self, config: BaseSecretStoreConfig) -> None:
         self._config = config
-        self._open_hook(_name_of(self), bool(config.cache_enabled), config.cache_ttl_ms)
+        self._open_unopened()
+
+    def _open_unopened(self) -> None:
+        """Open the store by its configuration: with the first call, where a class's constructor sets that itself."""
+        if hasattr(self, "_config"):
+            self._open_hook(_name_of(self), bool(self._config.cache_enabled), self._config.cache_ttl_ms)
 
     # ``Any`` stands for ``SecretValue``: what calls this by ``super()`` gets a ``str``, as it always did.
     def _resolve(self, name: str) -> str | Any | None:

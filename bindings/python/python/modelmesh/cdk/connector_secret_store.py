@@ -84,7 +84,11 @@ class ConnectorSecretStore(BaseSecretStore):
 
     def __init__(self, config: BaseSecretStoreConfig) -> None:
         self._config = config
-        self._open(self._CONNECTOR)
+        self._open_unopened()
+
+    def _open_unopened(self) -> None:
+        if hasattr(self, "_config"):
+            self._open(self._CONNECTOR)
 
     def _open(
         self,
