@@ -25,6 +25,7 @@ IN_KEY = {"file_path": "@file", "encryption_key": "0123456789abcdef" * 4}
 ENCRYPTED = "EncryptedFileSecretStore"
 FILES = {"FileSecretStore", "DotenvSecretStore", "JsonSecretStore"}
 TREES = {"FileSecretStore", "JsonSecretStore"}
+CONNECTORS = FILES | {ENCRYPTED, "EnvSecretStore", "KeyringSecretStore"}
 
 
 @dataclass(frozen=True)
@@ -220,9 +221,29 @@ def is_asked_by_itself(step: Step) -> bool:
     return step.reference.get("error", {}).get("type") == "RecursionError" and fails_as(step.ours, "invalid_config")
 
 
+def changes_of_the_file(step: Step) -> tuple[bool, bool]:
+    """Whether the file changed before the first call since the store's construction, and whether after it."""
+    changes = changes_since_opening(step)
+    called = next((n for n, change in enumerate(changes) if "store" in change), len(changes))
+    is_change = [change["do"] in ("write", "remove") for change in changes]
+    return any(is_change[:called]), any(is_change[called:])
+
+
 def is_a_change_of_the_file(step: Step) -> bool:
-    changes = ("write", "remove")
-    return step.kind in FILES and any(change["do"] in changes for change in changes_since_opening(step))
+    return step.kind in FILES and changes_of_the_file(step)[1]
+
+
+def is_a_first_read(step: Step) -> bool:
+    return step.kind in FILES and changes_of_the_file(step)[0]
+
+
+def is_opened_again(step: Step) -> bool:
+    return step.operation["do"] == "open_again" and is_error(step.ours, "RuntimeError")
+
+
+def is_patched(step: Step) -> bool:
+    """A connector answers. A store with a hook of its own has what was put in its place."""
+    return step.kind in CONNECTORS and any(change["do"] == "patch" for change in changes_since_opening(step))
 
 
 def is_reconfigured(step: Step) -> bool:
@@ -381,6 +402,16 @@ DIFFERENCES: list[Difference] = [
         ],
     ),
     Difference(
+        "first-read",
+        is_a_first_read,
+        [
+            wrote("KEY=one"),
+            opened("DotenvSecretStore", file_path="@file"),
+            {"do": "remove", "file": "@file"},
+            get("KEY"),
+        ],
+    ),
+    Difference(
         "configuration",
         is_reconfigured,
         [
@@ -391,6 +422,12 @@ DIFFERENCES: list[Difference] = [
             get("KEY"),
         ],
     ),
+    Difference(
+        "constructors",
+        is_opened_again,
+        [opened("BaseSecretStore", secrets={"KEY": "one"}), does("open_again", secrets={"KEY": "two"})],
+    ),
+    Difference("patched-hooks", is_patched, [opened("EnvSecretStore"), does("patch", value="one"), get("KEY")]),
     Difference("names", is_a_refused_name, [opened(MEMORY, secrets={"a//b": "one"}), get("a//b")]),
     Difference(
         "environment-names",

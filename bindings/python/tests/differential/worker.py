@@ -259,6 +259,14 @@ class Worker:
         """Changes a field of the store's configuration after it was constructed."""
         setattr(self.configs[store], field, value)
 
+    def do_open_again(self, store: str, secrets: dict[str, str]) -> None:
+        """Calls the constructor of the store once more, as a class that makes one object does."""
+        self.stores[store].__init__(BaseSecretStoreConfig(secrets=secrets))
+
+    def do_patch(self, store: str, value: str) -> None:
+        """Puts another hook into the store, as a test of an application does."""
+        self.stores[store]._resolve = lambda name: value
+
     def do_attribute(self, store: str, attribute: str) -> Any:
         return getattr(self.stores[store], attribute)
 
