@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -44,7 +44,8 @@ pub(crate) struct Resolver(Arc<Source>);
 
 /// What a resolver is started from.
 pub(crate) struct Source {
-    path: PathBuf,
+    /// As it was given, and where that led to then.
+    path: (PathBuf, PathBuf),
     specs: Vec<ConnectorSpec>,
     context: OpenContext,
     started: PerProcess<Arc<OnceCell<SecretResolver>>>,
@@ -58,9 +59,15 @@ impl Source {
         cell.get_or_try_init(|| self.start()).await.cloned()
     }
 
+    /// As messages are to call it: as it was given, unless this is a forked child that is in another folder.
+    fn path(&self) -> &Path {
+        let (given, absolute) = &self.path;
+        if std::path::absolute(given).is_ok_and(|path| path == *absolute) { given } else { absolute }
+    }
+
     async fn start(&self) -> Result<SecretResolver, Failure> {
         // Reading a file is quick, and nothing else runs before it.
-        let configuration = configuration::read(&self.path, &self.specs)?;
+        let configuration = configuration::read(self.path(), &self.specs)?;
         // Everything that is wrong in it, and not only what keeps its stores from being opened.
         configuration.require_valid()?;
         let is_network = configuration.stores().filter_map(StoreEntry::connector).any(|spec| spec.network);
@@ -76,12 +83,11 @@ impl Resolver {
     #[new]
     #[allow(clippy::needless_pass_by_value, reason = "arguments of Python are made for the call")]
     fn new(path: PathBuf, classes: Vec<String>, make: Py<PyAny>) -> Self {
-        // A forked child, which reads the file once more, may be in another folder.
-        let path = std::path::absolute(&path).unwrap_or(path);
+        let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
         let specs = specifications(&classes).into_iter().chain(catalogue()).collect();
         let context = OpenContext { host: Some(Arc::new(HostClasses::new(make))), ..context() };
         Resolver(Arc::new(Source {
-            path,
+            path: (path, absolute),
             specs,
             context,
             started: PerProcess::new(),

@@ -45,7 +45,7 @@ class Watch:
     """A live handle on one secret: an iterator, and an asynchronous one, over its new versions.
 
     An item is ``None`` when the value ends: its store revoked it, or could not confirm it for too long. The secret is
-    kept fresh as long as the handle lives.
+    kept fresh as long as the handle lives. In the child of a fork, the first item is the value that there is then.
     """
 
     def __init__(self, native: _Watch) -> None:

@@ -220,6 +220,9 @@ def test_a_resolver_finds_its_file_in_a_child_that_changed_its_folder(
         return resolver.current("p").setting("api_key")
 
     assert in_child(child) == "1"
+    (tmp_path / "modelmesh.yaml").write_text(LOCAL.replace("path:", "pth:"))
+    with pytest.raises(ValueError, match="^modelmesh.yaml:2:"):
+        SecretResolver.from_config("modelmesh.yaml")
 
 
 def test_a_watch_goes_on_in_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
