@@ -14,6 +14,7 @@ use std::{
 
 use modelmesh_secrets::{
     ErrorKind, SecretName, SecretStoreConnector, SecretValue, async_trait,
+    config::Given,
     setting::{SettingValue, Settings},
 };
 use modelmesh_stores::{
@@ -22,7 +23,8 @@ use modelmesh_stores::{
     environment::FixedEnvironment,
     file::{FileFormat, FileSecretStore},
     memory::MemoryStore,
-    registry,
+    open::open_given,
+    registry::{self, OpenContext},
 };
 use modelmesh_testkit::conformance::{self, Staged, StoreFactory};
 use tempfile::TempDir;
@@ -221,5 +223,20 @@ fn each_is_in_the_registry_under_its_id() {
         let store = (connector.open)(&path, &registry::OpenContext::default()).unwrap();
         assert_eq!(store.connector_id(), id);
         assert_eq!(store.management().is_some(), connector.spec.management, "{id}");
+    }
+}
+
+#[test]
+fn a_path_that_a_program_gives_is_relative_to_the_folder_of_its_context() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "KEY=here\n").unwrap();
+    let context = OpenContext {
+        environment: Arc::new(FixedEnvironment::default()),
+        base: Some(folder.path().to_owned()),
+        ..OpenContext::default()
+    };
+    for given in [vec![], vec![("path".to_owned(), Given::Text(".env".into()))]] {
+        let store = open_given("modelmesh.dotenv.v1", given, &context).unwrap();
+        assert_eq!(store.get_blocking(&SecretName::new("KEY").unwrap()).unwrap().expose(), "here");
     }
 }
