@@ -155,11 +155,11 @@ pub(super) fn check_written(answer: &Answer, kv: Kv) -> Result<()> {
         #[serde(rename = "data")]
         _data: Metadata,
     }
-    check_done(answer)?;
-    match kv {
-        Kv::V2 if answer.json::<Written>().is_err() => Err(failure::wrong_version()),
-        _ => Ok(()),
+    if kv == Kv::V2 && answer.json::<Written>().is_ok() {
+        return Ok(());
     }
+    check_done(answer)?;
+    if kv == Kv::V2 { Err(failure::wrong_version()) } else { Ok(()) }
 }
 
 /// Checks that it is Vault that says that something is done: it says nothing at all (204), or more than that.
