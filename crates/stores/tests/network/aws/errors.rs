@@ -139,9 +139,10 @@ pub(super) async fn a_success_that_is_none_acknowledges_nothing(fixture: &Fixtur
             fixture.server().answer_nothing(&fixture.region);
             fixture.server().answer(&fixture.region, Some(action), Canned::new(200, body));
             let (management, asked) = (store.management().unwrap(), name(asked));
-            let written = match is_set {
-                true => management.set(&asked, &"canary".into()).await,
-                false => management.delete(&asked).await,
+            let written = if is_set {
+                management.set(&asked, &"canary".into()).await
+            } else {
+                management.delete(&asked).await
             };
             let error = written.expect_err(action);
             assert_eq!(
