@@ -50,7 +50,10 @@ fn end_with(mut child: Child, signal: Signal) -> ExitStatus {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        assert!(Instant::now() < deadline, "the process outlives {signal:?}");
+        assert!(
+            Instant::now() < deadline,
+            "the process outlives {signal:?}; where it is ignored, run the tests in the foreground"
+        );
         thread::sleep(Duration::from_millis(1)); // the pace of sending
     };
     assert_eq!(status.signal(), Some(signal.as_raw()));
