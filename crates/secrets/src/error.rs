@@ -178,9 +178,9 @@ impl Error {
         self
     }
 
-    /// Says how long the store asked to be left alone.
-    pub fn with_retry_after(mut self, wait: Duration) -> Self {
-        self.0.retry_after = Some(wait);
+    /// Says how long the store asked to be left alone. `None` changes nothing.
+    pub fn with_retry_after(mut self, wait: impl Into<Option<Duration>>) -> Self {
+        self.0.retry_after = wait.into().or(self.0.retry_after);
         self
     }
 

@@ -111,11 +111,7 @@ fn refused(refusal: &Refusal) -> Error {
     let failures = refusal.in_a_row;
     // A single failure opens a breaker that is configured so.
     let times = if failures == 1 { "once".to_owned() } else { format!("{failures} times in a row") };
-    let error =
-        Error::new(ErrorKind::Unavailable, format!("the store failed {times} and is left alone for a while"))
-            .with_help("'breaker' says after how many failures, and for how long");
-    match refusal.retry_after {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    }
+    Error::new(ErrorKind::Unavailable, format!("the store failed {times} and is left alone for a while"))
+        .with_help("'breaker' says after how many failures, and for how long")
+        .with_retry_after(refusal.retry_after)
 }

@@ -161,8 +161,9 @@ impl<'r> Refusal<'r> {
             | "ValidationException" => error(ErrorKind::InvalidConfig, "the request is refused as wrong")
                 .with_help("check 'version_stage' and 'endpoint', and that an ARN is of the store's own region"),
             // InternalServiceError, InternalFailure, ServiceUnavailable, and what may be added.
-            _ => self.waiting(error(ErrorKind::Unavailable, "the service failed"))
-                .with_help("try again; https://health.aws.amazon.com tells of outages"),
+            _ => error(ErrorKind::Unavailable, "the service failed")
+                .with_help("try again; https://health.aws.amazon.com tells of outages")
+                .with_retry_after(self.retry_after),
         }
     }
 
@@ -184,16 +185,9 @@ impl<'r> Refusal<'r> {
 
     fn throttled(&self) -> Error {
         let what = format!("the rate of calls is too high ({})", self.shown());
-        self.waiting(Error::new(ErrorKind::Throttled, what))
+        Error::new(ErrorKind::Throttled, what)
             .with_help("a longer 'cache_ttl' asks less often, and a smaller 'max_in_flight' less at once")
-    }
-
-    /// `error`, with how long Amazon asks to be left alone.
-    fn waiting(&self, error: Error) -> Error {
-        match self.retry_after {
-            Some(wait) => error.with_retry_after(wait),
-            None => error,
-        }
+            .with_retry_after(self.retry_after)
     }
 }
 
@@ -214,11 +208,8 @@ where
         Some(refusal) => refusal.error(asked),
         None if response.status().is_success() => malformed("is not what the store sends"),
         None => {
-            let error = interposed(StatusCode::from_u16(response.status().as_u16()).unwrap_or_default());
-            match retry_after(response) {
-                Some(wait) => error.with_retry_after(wait),
-                None => error,
-            }
+            let status = StatusCode::from_u16(response.status().as_u16()).unwrap_or_default();
+            interposed(status).with_retry_after(retry_after(response))
         }
     }
 }

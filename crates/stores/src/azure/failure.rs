@@ -87,14 +87,6 @@ impl Refusal {
     pub(super) fn is_conflict(&self) -> bool {
         self.code == "Conflict"
     }
-
-    /// `error`, with how long the vault asks to be left alone.
-    fn waiting(&self, error: Error) -> Error {
-        match self.retry_after {
-            Some(wait) => error.with_retry_after(wait),
-            None => error,
-        }
-    }
 }
 
 impl fmt::Display for Refusal {
@@ -187,9 +179,11 @@ fn of(refusal: &Refusal, asked: Asked) -> Error {
     let error = |kind, what: &str| Error::new(kind, format!("{what} ({refusal})"));
     match (refusal.code.as_str(), refusal.inner()) {
         // The service and what stands before it have several codes for this, and one status.
-        (code, _) if code == "Throttled" || refusal.status == StatusCode::TOO_MANY_REQUESTS => refusal
-            .waiting(error(ErrorKind::Throttled, "the vault gets too many calls"))
-            .with_help("a longer 'cache_ttl' asks less often; several vaults have several limits"),
+        (code, _) if code == "Throttled" || refusal.status == StatusCode::TOO_MANY_REQUESTS => {
+            error(ErrorKind::Throttled, "the vault gets too many calls")
+                .with_help("a longer 'cache_ttl' asks less often; several vaults have several limits")
+                .with_retry_after(refusal.retry_after)
+        }
         ("SecretNotFound", _) => {
             error(ErrorKind::NotFound, "not found").with_help("check the name, the version and the vault")
         }
@@ -221,9 +215,9 @@ fn of(refusal: &Refusal, asked: Asked) -> Error {
             "check that 'vault_url' is the vault's address alone, such as https://acme.vault.azure.net",
         ),
         // InternalServerError, ServiceUnavailable, and what may be added.
-        _ => refusal
-            .waiting(error(ErrorKind::Unavailable, "the vault failed"))
-            .with_help("try again; https://azure.status.microsoft tells of outages"),
+        _ => error(ErrorKind::Unavailable, "the vault failed")
+            .with_help("try again; https://azure.status.microsoft tells of outages")
+            .with_retry_after(refusal.retry_after),
     }
 }
 

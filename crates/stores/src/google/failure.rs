@@ -181,10 +181,7 @@ fn throttled(answer: &Answer, refusal: &Refusal) -> Error {
 
 /// `error`, with how long Google asks to be left alone, in a header or in a detail.
 fn waiting(error: Error, answer: &Answer, refusal: &Refusal) -> Error {
-    match refusal.retry_delay() {
-        Some(wait) if answer.retry_after().is_none() => error.with_retry_after(wait),
-        _ => answer.with_retry_after(error),
-    }
+    error.with_retry_after(answer.retry_after().or_else(|| refusal.retry_delay()))
 }
 
 /// Whether `answer` says, in Google's shape, that the token is not accepted.

@@ -126,10 +126,7 @@ fn throttled(answer: &Answer) -> Error {
 /// `error`, with how long the cluster asks to be left alone, in a header or in its `Status`.
 fn waiting(error: Error, answer: &Answer, status: Option<&Status>) -> Error {
     let told = status.map(|status| Duration::from_secs(status.details.retry_after_seconds));
-    match answer.retry_after().or(told.filter(|wait| !wait.is_zero())) {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    }
+    error.with_retry_after(answer.retry_after().or(told.filter(|wait| !wait.is_zero())))
 }
 
 /// Whether `answer` says, in the API's shape, that it does not know the caller.

@@ -196,10 +196,7 @@ impl Answer {
 
     /// `error`, with how long the store asks to be left alone, if this answer says so.
     pub(crate) fn with_retry_after(&self, error: Error) -> Error {
-        match self.retry_after() {
-            Some(wait) => error.with_retry_after(wait),
-            None => error,
-        }
+        error.with_retry_after(self.retry_after())
     }
 
     /// How long the store asks to be left alone: `Retry-After`, in seconds or as a date (RFC 9110, section

@@ -161,11 +161,8 @@ impl Model {
         let stored = self.stored.entry(key.clone()).or_default();
         let stored_now = match outcome {
             Outcome::Fails(kind, retry_after) => {
-                let error = Error::new(kind, "as the schedule says");
-                return Err(match retry_after {
-                    Some(seconds) => error.with_retry_after(Duration::from_secs(seconds)),
-                    None => error,
-                });
+                let wait = retry_after.map(Duration::from_secs);
+                return Err(Error::new(kind, "as the schedule says").with_retry_after(wait));
             }
             Outcome::Same if !stored.is_empty() => stored[stored.len() - 1],
             Outcome::Lower if stored.len() > 1 => stored[stored.len() - 2],

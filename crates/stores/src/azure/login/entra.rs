@@ -115,12 +115,9 @@ fn refused(answer: &Answer) -> Error {
     let id = request_id(body.trace_id.as_deref()).map(|id| format!(", request {id}"));
     let shown: String = [body.error.clone()].into_iter().chain(numbers).chain(id).collect();
     if answer.status == reqwest::StatusCode::TOO_MANY_REQUESTS {
-        let error = Error::new(ErrorKind::Throttled, format!("the directory gets too many logins ({shown})"))
-            .with_help("many processes of one application share its limit");
-        return match answer.retry_after() {
-            Some(wait) => error.with_retry_after(wait),
-            None => error,
-        };
+        return Error::new(ErrorKind::Throttled, format!("the directory gets too many logins ({shown})"))
+            .with_help("many processes of one application share its limit")
+            .with_retry_after(answer.retry_after());
     }
     if answer.status.is_server_error() || matches!(&*body.error, "temporarily_unavailable" | "server_error") {
         return Error::new(ErrorKind::Unavailable, format!("the directory failed ({shown})"))
