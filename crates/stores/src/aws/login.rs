@@ -32,7 +32,7 @@ use super::transport::Transport;
 use crate::{
     blocking,
     connector::OpenContext,
-    network::{Endpoint, Http, parse_certificates},
+    network::{Endpoint, Http},
 };
 
 /// Environment variables of Amazon's tools that are read here; the library reads the others itself.
@@ -119,7 +119,9 @@ type Variables = HashMap<String, String>;
 impl Login {
     /// Reads no credentials yet.
     pub(super) fn new(settings: &Settings, context: &OpenContext) -> Result<Self> {
-        let http = http(settings, context, bundle_of_variable(context), variable::CA_BUNDLE)?;
+        let bundle = bundle_of_variable(context);
+        let bundle = bundle.as_deref().map(|path| (variable::CA_BUNDLE, path));
+        let http = Http::open_with_bundle(settings, context, bundle)?;
         let endpoint = settings.text("endpoint").map(|text| http.endpoint("endpoint", text)).transpose()?;
         let region = settings.text("region").map(str::to_owned);
         region.as_deref().map_or(Ok(()), check_region)?;
@@ -242,7 +244,8 @@ impl Login {
         };
         let (settings, context) = (self.settings.clone(), self.context.clone());
         let opened = blocking::run(move || {
-            Transport::open(http(&settings, &context, Some(bundle), "ca_bundle")?, &context)
+            let http = Http::open_with_bundle(&settings, &context, Some(("ca_bundle", &bundle)))?;
+            Transport::open(http, &context)
         });
         opened.await
     }
@@ -290,21 +293,6 @@ fn of_profile(
 fn bundle_of_variable(context: &OpenContext) -> Option<PathBuf> {
     let path = context.environment.var(variable::CA_BUNDLE)?;
     (!path.is_empty()).then(|| path.into())
-}
-
-/// The client of these settings. Without `ca_cert` it trusts the authorities in `bundle`, which `named` names.
-fn http(settings: &Settings, context: &OpenContext, bundle: Option<PathBuf>, named: &str) -> Result<Http> {
-    let Some(path) = bundle.filter(|_| settings.path("ca_cert").is_none()) else {
-        return Http::open(settings, context);
-    };
-    let invalid = |what: String| {
-        Error::new(ErrorKind::InvalidConfig, format!("'{named}' {what}: {}", path.display()))
-            .with_help("it is a file with one or more blocks of '-----BEGIN CERTIFICATE-----'")
-    };
-    let pem = std::fs::read(&path).map_err(|error| invalid(format!("cannot be read ({})", error.kind())))?;
-    let authorities = parse_certificates(&pem).filter(|found| !found.is_empty());
-    let authorities = authorities.ok_or_else(|| invalid("holds no certificate".into()))?;
-    Http::with_certificates(settings, context, authorities, None)
 }
 
 /// Where the settings say that credentials come from.

@@ -1,6 +1,6 @@
 //! The HTTP client of all network stores.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use modelmesh_secrets::{Error, ErrorKind, ExposeSecret as _, Result, SecretString, setting::Settings};
 use reqwest::{
@@ -51,6 +51,18 @@ impl Http {
         Http::with_certificates(settings, context, Vec::new(), None)
     }
 
+    /// As [`open`](Http::open). Without `ca_cert` it trusts the authorities in a file that something else names: what
+    /// that is called, and the path.
+    pub(crate) fn open_with_bundle(
+        settings: &Settings,
+        context: &OpenContext,
+        bundle: Option<(&str, &Path)>,
+    ) -> Result<Self> {
+        let bundle = bundle.filter(|_| settings.path("ca_cert").is_none());
+        let authorities = bundle.map(|(named, path)| tls::authorities(named, path)).transpose()?;
+        Http::with_certificates(settings, context, authorities.unwrap_or_default(), None)
+    }
+
     /// As [`open`](Http::open), trusting `authorities` too, and known to servers by a certificate of our own.
     pub(crate) fn with_certificates(
         settings: &Settings,
@@ -59,7 +71,7 @@ impl Http {
         own: Option<ClientCertificate>,
     ) -> Result<Self> {
         if let Some(path) = settings.path("ca_cert") {
-            authorities.extend(tls::authorities(path)?);
+            authorities.extend(tls::authorities("ca_cert", path)?);
         }
         let timeout = context.request_timeout;
         let mut builder = Client::builder()

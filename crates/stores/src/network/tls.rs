@@ -95,10 +95,10 @@ impl ServerCertVerifier for Trust {
     }
 }
 
-/// The certificates of the PEM file in `ca_cert`.
-pub(super) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+/// The certificates of the PEM file at `path`, which the setting or variable `named` says.
+pub(super) fn authorities(named: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let invalid = |what: String| {
-        Error::new(ErrorKind::InvalidConfig, format!("'ca_cert' {what}: {}", path.display()))
+        Error::new(ErrorKind::InvalidConfig, format!("'{named}' {what}: {}", path.display()))
             .with_help("it is a file with one or more blocks of '-----BEGIN CERTIFICATE-----'")
     };
     let pem = std::fs::read(path).map_err(|error| invalid(format!("cannot be read ({})", error.kind())))?;

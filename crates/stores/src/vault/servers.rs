@@ -1,12 +1,12 @@
 //! The servers of one cluster: which of them is asked, and who is asked when it does not answer.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use bytes::Bytes;
-use modelmesh_secrets::{
-    Error, ErrorKind, Result,
-    setting::{SettingValue, Settings},
-};
+use modelmesh_secrets::{Error, ErrorKind, Result, setting::Settings};
 use reqwest::{
     Method, StatusCode, Url,
     header::{CONTENT_TYPE, HeaderValue, LOCATION},
@@ -85,12 +85,9 @@ pub(super) struct Servers {
 
 impl Servers {
     pub(super) fn open(settings: &Settings, context: &OpenContext, variables: &Variables) -> Result<Self> {
-        let http = match variables.text(&variable::CA_CERT) {
-            Some(path) if settings.path("ca_cert").is_none() => {
-                Http::open(&settings.clone().with("ca_cert", SettingValue::Path(path.into())), context)?
-            }
-            _ => Http::open(settings, context)?,
-        };
+        let bundle = variables.found(&variable::CA_CERT);
+        let bundle = bundle.as_ref().map(|(named, path)| (*named, Path::new(path)));
+        let http = Http::open_with_bundle(settings, context, bundle)?;
         let endpoints = addresses(settings, variables)?
             .iter()
             .map(|(key, address)| http.endpoint(key, address))
